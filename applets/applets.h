@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* applets.h - every command of sfb, once. X(identifier); the file is applets/identifier.c, a test compares. */
+#pragma once
+
+#define APPLETS(X) \
+    X(backup)      \
+    X(restore)     \
+    X(verify)      \
+    X(list)        \
+    X(config)      \
+    X(pg_dump)     \
+    X(pg_restore)  \
+    X(psql)        \
+    X(licenses)    \
+    X(version)
