@@ -37,6 +37,23 @@ void tally_stream_object_data(struct tally_stream *s, struct tally *t, const voi
 void tally_stream_object_end(struct tally_stream *s, struct tally *t);
 void tally_stream_free(struct tally_stream *s);
 
+/* pg_dump ends a table's text with "\.\n\n\n". True: the text that passed ends so, and the tally no longer counts it.
+ * False: it does not, the tally is as it was. Either way the stream is ready for another table. */
+bool tally_stream_end_copy(struct tally_stream *s, struct tally *t);
+
+/* A piece of a table's text, cut anywhere, looked at apart from the others on any thread; then, in order and on one
+ * thread, joined to what came before. Only a row that is cut is hashed while joining. */
+struct tally_piece {
+    struct tally first; /* the first row as if it were whole: up to the first newline */
+    struct tally rest;  /* the rows after it */
+    size_t head, tail;  /* bytes up to the first newline, it included (0: there is none), and after the last one */
+};
+void tally_piece(struct tally_piece *p, const char *text, size_t n);
+void tally_stream_join(struct tally_stream *s, struct tally *t, const struct tally_piece *p, const char *text,
+                       size_t n); /* text and n as given to tally_piece */
+/* A large object that is whole: what begin, data and end do, without a stream. */
+void tally_object(struct tally *t, uint32_t oid, const void *bytes, size_t n);
+
 #define TALLY_TEXT 33
 const char *tally_fingerprint(char out[TALLY_TEXT], const struct tally *t); /* 32 hexadecimal digits */
 bool tally_parse_fingerprint(const char *text, struct tally *t);
