@@ -1,0 +1,9 @@
+# cJSON - manifests, and what servers answer
+# source: cjson
+# needs: musl
+# licence: MIT LICENSE
+# shellcheck disable=SC2086
+"$CC" $CFLAGS -std=c99 -c cJSON.c -o cJSON.o
+ar rcsD libcjson.a cJSON.o
+install_lib libcjson.a
+install_headers cJSON.h
