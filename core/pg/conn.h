@@ -6,7 +6,8 @@
  * comes from libpq's own variables, password file and service file, as everybody expects.
  *
  * TLS: when the URL asks for verify-ca or verify-full and names no CA file, and there is none in ~/.postgresql, the
- * host's CA bundle serves, and where the host has none, the embedded one (core/io/trust.h).
+ * host's CA bundle serves, and where the host has none, the embedded one (core/io/trust.h). With these public CAs the
+ * host name is always checked (verify-full): anybody can have a certificate of theirs.
  */
 #pragma once
 #include <libpq-fe.h>
@@ -27,6 +28,10 @@ const char *target_database(const struct target *t); /* what libpq will connect 
 const char *target_host(const struct target *t);     /* host, address or socket directory; never NULL */
 const char *target_port(const struct target *t);
 const char *target_user(const struct target *t);
+bool target_is_local_socket(const struct target *t);
+
+/* The value of one of libpq's keywords as the URL or sfb sets it; NULL: left to libpq. */
+const char *target_get(const struct target *t, const char *keyword);
 
 /* postgresql://host:port/database, without user or password (contract: "Target Database:"); appended to out. */
 void target_describe(const struct target *t, struct buf *out);
@@ -34,6 +39,8 @@ void target_describe(const struct target *t, struct buf *out);
 /* A libpq keyword string with everything in it, password included: for memory, never to be printed. `session_options`
  * ("-c name=value ...", or NULL) is merged with the target's own options. Caller wipes and frees it. */
 char *target_conninfo(const struct target *t, const char *session_options, struct err *err);
+/* The same without its secrets: for the command line of a host's program. */
+char *target_conninfo_public(const struct target *t, const char *session_options, struct err *err);
 
 /* ---- connections --------------------------------------------------------------------------------------------- */
 
