@@ -2,7 +2,7 @@
 /* manifest.h - what a backup is: the JSON that stands beside it, written last.
  *
  * A backup without a manifest is a backup that was not finished, or one that another tool made. The manifest holds
- * nothing secret. Its shape is fixed by packaging/manifest.schema.json; "manifest_version" grows when a reader must
+ * nothing secret. Text that is not UTF-8 (a name in a SQL_ASCII database) stands there as {"hex": "..."}. Its shape is fixed by packaging/manifest.schema.json; "manifest_version" grows when a reader must
  * know more. Unknown members are ignored; a missing or malformed one is ERR_DAMAGED, with its name.
  *
  * Names: a backup taken at 2025-10-23 14:32:15 UTC is backup-20251023-143215.dump (.sql, .sql.gz), and its companions
@@ -66,12 +66,19 @@ struct manifest {
     time_t expires;                   /* 0: never */
 };
 
+#define MANIFEST_MAX ((size_t)256 * 1024 * 1024)  /* bytes of JSON */
+#define MANIFEST_NUMBER_MAX 9007199254740991.0    /* 2^53 - 1: beyond it JSON's readers round; refused both ways */
+
 void manifest_init(struct manifest *m); /* all strings "" (allocated), all numbers 0 */
 void manifest_release(struct manifest *m);
 
 int manifest_write(const struct manifest *m, struct buf *out, struct err *err); /* JSON, indented, newline at the end */
 int manifest_parse(const char *text, size_t n, struct manifest *m, struct err *err); /* m: initialised here */
-int manifest_load(const char *path, struct manifest *m, struct err *err);
+int manifest_load(const char *path, struct manifest *m, struct err *err); /* ERR_NOT_FOUND when there is none */
+
+/* Can it be a manifest at all? File names without directories, checksums of the right length, sane numbers. What is
+ * written and what was read has passed it. `class`: of the error. */
+int manifest_check(const struct manifest *m, enum err_class class, struct err *err);
 
 /* Sets a string member: frees the old one and copies. Memory running out is ERR_INTERNAL. */
 int manifest_set(char **member, const char *value, struct err *err);
@@ -98,3 +105,9 @@ char *manifest_globals_path_of(const char *backup_path);
 
 /* What a backup's file name says: any "PREFIX-YYYYMMDD-HHMMSS.(dump|sql|sql.gz)", also with a directory before it. */
 bool manifest_parse_name(const char *path, time_t *started, enum backup_format *format);
+
+/* Letters, digits, dots, dashes and underscores, 1 to 64 of them, no dot or dash first: part of file and object names. */
+bool manifest_label_is_good(const char *label);
+
+/* May --label be this? ERR_USAGE: it is no plain part of a file name, or would pose as one of sfb's own series. */
+int manifest_check_label(const char *label, struct err *err);

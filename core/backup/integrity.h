@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* integrity.h - is a backup file whole, and is it what its manifest says?
+ *
+ * The contract's three checks: the file can be read (its own structure, and pg_restore --list of the matching major),
+ * its checksum, its metadata. CHECK_ALL also inflates every block and compares rows and fingerprints of every table;
+ * what it counted stays in `found`, so that a restore can prove itself even of a dump that has no manifest.
+ */
+#pragma once
+#include <stdbool.h>
+#include "core/backup/manifest.h"
+#include "core/base/err.h"
+
+enum check_depth { CHECK_QUICK, CHECK_ALL };
+
+/* What a file is, told by its content, not by its name. */
+enum backup_kind {
+    KIND_CUSTOM, /* PostgreSQL's custom format */
+    KIND_SQL,    /* plain SQL, packed or not (core/io/unpack.h) */
+};
+
+struct check_line {
+    char name[40];
+    bool good;
+    char detail[200];
+}; /* "checksum", true, "SHA-256 as in the manifest" */
+
+struct integrity {
+    enum backup_kind kind;
+    uint64_t size;
+    bool has_manifest;
+    struct manifest manifest; /* the file's own; without one, what the archive itself tells: database, versions, time,
+                                 and, with CHECK_ALL, tables with rows and fingerprints */
+    bool counted;             /* manifest.tables and large_objects are known */
+    int archive_minor;        /* KIND_CUSTOM: format version 1.minor */
+    int dump_major;           /* of the pg_dump that made it; 0: not known */
+    struct check_line lines[12];
+    size_t n_lines;
+};
+
+struct integrity_params {
+    enum check_depth depth;
+    unsigned jobs;
+    const char *bindir;   /* as in dump.h */
+    bool ignore_manifest; /* judge the file alone */
+};
+
+/* 0: good. ERR_NOT_FOUND: no such file, or it can't be opened. ERR_DAMAGED: the message says what, where (offset, table)
+ * and what was expected; the line of the check that failed is the last of found->lines. found holds what was learnt
+ * either way; always release it. With fd not NULL the file stays open there on success, so that what was checked is
+ * what is used afterwards, whatever happens to its name. */
+int integrity_check(const char *path, const struct integrity_params *p, struct integrity *found, int *fd,
+                    struct err *err);
+void integrity_release(struct integrity *found);

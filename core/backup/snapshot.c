@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "core/backup/snapshot.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/os.h"
+#include "core/base/progress.h"
+#include "core/base/text.h"
+#include "core/io/digest.h"
+#include "version.h"
+
+#define NAME_TRIES 30
+
+/* ---- space ----------------------------------------------------------------------------------------------------- */
+
+/* COPY text is about as large as the tables it comes from, and compresses to a half or better. A guess on the safe
+ * side: a run that starts and then fills the disk costs more than one that is asked to make room first. */
+uint64_t snapshot_expected(uint64_t table_bytes, enum backup_method method, int level)
+{
+    const uint64_t least = 1024 * 1024;
+    bool compressed = method != METHOD_NONE && (method != METHOD_GZIP || level > 0);
+
+    return least + (compressed ? table_bytes / 2 : table_bytes + table_bytes / 4);
+}
+
+int snapshot_check_space(const struct snapshot_params *p, struct err *err)
+{
+    const struct dump_facts *facts = dump_get_facts(p->dump);
+    uint64_t expected = snapshot_expected(facts->table_bytes, p->method, p->level);
+    char need[TEXT_SHORT], have[TEXT_SHORT];
+    uint64_t available;
+
+    if (os_free_space(p->directory, &available, err) < 0)
+        return -1;
+    if (available >= expected)
+        return 0;
+    err_set(err, ERR_SPACE, "%s has %s free, and the dump is expected to need %s", p->directory,
+            text_size(have, available), text_size(need, expected));
+    err_hint(err, "make room there, or set SFB_WORK_DIR to a larger disk");
+    return -1;
+}
+
+/* ---- names ----------------------------------------------------------------------------------------------------- */
+
+static char *join(const char *a, const char *b, struct err *err)
+{
+    char *joined;
+
+    if (asprintf(&joined, "%s%s", a, b) < 0) {
+        err_no_memory(err);
+        return NULL;
+    }
+    return joined;
+}
+
+static char *final_path(const struct snapshot_params *p, time_t started, struct err *err)
+{
+    char *name = manifest_file_name(p->label, started, manifest_extension_of(p->format, p->method));
+    char *prefixed = NULL, *path = NULL;
+
+    if (name == NULL) {
+        err_no_memory(err);
+        return NULL;
+    }
+    prefixed = join(p->prefix, name, err);
+    if (prefixed != NULL && (path = os_path(p->directory, prefixed)) == NULL)
+        err_no_memory(err);
+    free(prefixed);
+    free(name);
+    return path;
+}
+
+/* Does another run write the same name right now? Two environments may be backed up in the same second. */
+static bool is_contested(const struct os_file *f)
+{
+    const char *mine = os_basename(f->partial); /* ".NAME.partial-PID" */
+    const char *dash = strrchr(mine, '-');
+    size_t stem = dash != NULL ? (size_t)(dash - mine) + 1 : strlen(mine);
+    char *directory = os_dirname(f->path);
+    DIR *d = directory != NULL ? opendir(directory) : NULL;
+    bool contested = access(f->path, F_OK) == 0;
+    const struct dirent *e;
+
+    while (!contested && d != NULL && (e = readdir(d)) != NULL)
+        contested = strncmp(e->d_name, mine, stem) == 0 && strcmp(e->d_name, mine) != 0;
+    if (d != NULL)
+        closedir(d);
+    free(directory);
+    return contested;
+}
+
+/* Opens the dump's file under the first free name from p->started on. Whoever sees that another run has the same name
+ * gives way, by a random step, so that two that give way at once part. */
+static int claim_name(const struct snapshot_params *p, struct os_file *f, time_t *started, struct err *err)
+{
+    *started = p->started;
+    for (int tries = 0; tries < NAME_TRIES; tries++) {
+        char *path = final_path(p, *started, err);
+        unsigned char step = 0;
+        int rc;
+
+        if (path == NULL)
+            return -1;
+        rc = os_file_create(f, path, err);
+        free(path);
+        if (rc < 0)
+            return -1;
+        if (!is_contested(f))
+            return 0;
+        os_file_discard(f);
+        if (os_random(&step, sizeof step, err) < 0)
+            return -1;
+        *started += 1 + step % 3;
+    }
+    return err_set(err, ERR_IO, "no free name for a backup in %s", p->directory);
+}
+
+/* ---- the dump -------------------------------------------------------------------------------------------------- */
+
+static int file_write(void *cookie, const void *bytes, size_t n, struct err *err)
+{
+    const struct os_file *f = cookie;
+
+    return os_write(f->fd, bytes, n, f->path, err);
+}
+
+static int file_patch(void *cookie, uint64_t offset, const void *bytes, size_t n, struct err *err)
+{
+    const struct os_file *f = cookie;
+
+    return os_pwrite(f->fd, bytes, n, offset, f->path, err);
+}
+
+static void archive_progress(void *cookie, uint64_t bytes)
+{
+    (void)cookie;
+    progress_add(bytes);
+}
+
+static enum archive_method archive_method_of(const struct snapshot_params *p)
+{
+    if (p->method == METHOD_ZSTD)
+        return ARCHIVE_ZSTD;
+    return p->method == METHOD_GZIP && p->level > 0 ? ARCHIVE_GZIP : ARCHIVE_NONE;
+}
+
+static int write_dump(const struct snapshot_params *p, struct os_file *f, struct transcode_result *result,
+                      struct err *err)
+{
+    int rc;
+
+    progress_start("dumping", dump_get_facts(p->dump)->table_bytes);
+    if (p->format == FORMAT_SQL) {
+        int level = p->method == METHOD_GZIP ? p->level : 0;
+
+        rc = dump_write_sql(p->dump, f->fd, level, p->jobs, progress_add, result, err);
+    } else {
+        struct transcode_params t = {
+            .sink = { .write = file_write, .patch = file_patch, .cookie = f },
+            .method = archive_method_of(p),
+            .level = p->level,
+            .jobs = p->jobs,
+            .progress = archive_progress,
+        };
+
+        rc = dump_write_archive(p->dump, &t, result, err);
+    }
+    progress_end();
+    return rc;
+}
+
+/* Best effort: without roles the dump is still a dump, and some servers let nobody read them. What could not be
+ * written leaves *path NULL. */
+static int write_globals(const struct snapshot_params *p, struct snapshot *out, struct err *err)
+{
+    struct os_file f = OS_FILE_CLOSED;
+    struct err why = { 0 };
+    struct digest_sum sum;
+    char *path = manifest_globals_path_of(out->path);
+    int rc = -1;
+
+    if (path == NULL)
+        return err_no_memory(err);
+    if (os_file_create(&f, path, err) < 0)
+        goto out;
+    if (dump_globals(p->dump, f.fd, &why) < 0) {
+        if (why.class != ERR_DUMP && why.class != ERR_CONNECT) {
+            *err = why;
+            goto out;
+        }
+        if (!p->quiet)
+            log_warn("roles and tablespaces are not in this backup: %s", why.message);
+        rc = 0;
+        goto out;
+    }
+    if (digest_file(f.fd, 0, UINT64_MAX, path, &sum, err) < 0 || os_file_commit(&f, err) < 0)
+        goto out;
+    text_hex(out->manifest.globals_sha256, sum.sha256, sizeof sum.sha256);
+    out->globals_path = path;
+    path = NULL;
+    if (manifest_set(&out->manifest.globals_file, os_basename(out->globals_path), err) < 0)
+        goto out;
+    rc = 0;
+out:
+    os_file_discard(&f);
+    free(path);
+    return rc;
+}
+
+/* ---- the manifest ---------------------------------------------------------------------------------------------- */
+
+static int describe_database(const struct dump_facts *facts, struct manifest_database *d, struct err *err)
+{
+    const struct { char **member; const char *value; } strings[] = {
+        { &d->name, facts->database },
+        { &d->owner, facts->owner },
+        { &d->encoding, facts->encoding },
+        { &d->collate, facts->collate },
+        { &d->ctype, facts->ctype },
+        { &d->locale_provider, facts->locale_provider },
+        { &d->locale, facts->locale },
+        { &d->lc_monetary, facts->lc_monetary },
+        { &d->server_version, facts->server_version },
+        { &d->system_identifier, facts->system_identifier },
+        { &d->lsn, facts->lsn },
+    };
+
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+        if (manifest_set(strings[i].member, strings[i].value, err) < 0)
+            return -1;
+    }
+    d->server_version_num = facts->server_version_num;
+    d->size = facts->database_size;
+    return 0;
+}
+
+static int describe_run(const struct snapshot_params *p, struct manifest *m, struct err *err)
+{
+    const struct tool *tool = dump_tool(p->dump);
+    const struct dump_facts *facts = dump_get_facts(p->dump);
+    char tool_text[64];
+
+    snprintf(tool_text, sizeof tool_text, "pg_dump %s", tool_version(tool));
+    if (manifest_set(&m->app, p->app, err) < 0 || manifest_set(&m->environment, p->environment, err) < 0 ||
+        manifest_set(&m->label, p->label != NULL ? p->label : "", err) < 0 ||
+        manifest_set(&m->sfb_version, SFB_VERSION, err) < 0 || manifest_set(&m->tool_version, tool_text, err) < 0 ||
+        manifest_set(&m->host, os_hostname(), err) < 0 || manifest_set(&m->user, os_user(), err) < 0 ||
+        describe_database(facts, &m->database, err) < 0)
+        return -1;
+    m->tier = p->label != NULL && p->label[0] != '\0' ? TIER_MANUAL : TIER_DAILY;
+    m->format = p->format;
+    m->method = p->method == METHOD_GZIP && p->level == 0 ? METHOD_NONE : p->method;
+    m->level = p->level;
+    m->snapshot_at = facts->snapshot_at;
+    m->retention_days = m->tier == TIER_MANUAL ? 0 : p->retention_days;
+    m->expires = m->retention_days > 0 ? m->started + (time_t)m->retention_days * 86400 : 0;
+    for (size_t i = 0; i < facts->n_extensions; i++) {
+        if (manifest_add_extension(m, facts->extensions[i][0], facts->extensions[i][1], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int describe_table(const struct archive_block *b, struct manifest *m, struct err *err)
+{
+    struct archive_columns columns = { 0 };
+    struct manifest_table *t = manifest_add_table(m, b->entry->schema != NULL ? b->entry->schema : "", b->entry->tag, err);
+    int rc = -1;
+
+    if (t == NULL || archive_copy_columns(b->entry, &columns, err) < 0)
+        goto out;
+    t->tally = b->tally;
+    for (size_t i = 0; i < columns.n; i++) {
+        if (manifest_add_column(t, columns.names[i], err) < 0)
+            goto out;
+    }
+    rc = 0;
+out:
+    archive_columns_release(&columns);
+    return rc;
+}
+
+int snapshot_describe_contents(const struct archive_blocks *blocks, const struct tally *objects, struct manifest *m,
+                               struct err *err)
+{
+    for (size_t i = 0; i < blocks->n; i++) {
+        const struct archive_block *b = &blocks->items[i];
+
+        if (b->type == BLOCK_DATA && b->counted && describe_table(b, m, err) < 0)
+            return -1;
+    }
+    m->large_objects = *objects;
+    return 0;
+}
+
+static int write_manifest(struct snapshot *out, struct err *err)
+{
+    struct buf json;
+    int rc = -1;
+
+    buf_init(&json, 256 * 1024 * 1024);
+    out->manifest_path = manifest_path_of(out->path);
+    if (out->manifest_path == NULL)
+        err_no_memory(err);
+    else if (manifest_write(&out->manifest, &json, err) == 0)
+        rc = os_write_file(out->manifest_path, json.data, json.size, err);
+    buf_release(&json);
+    return rc;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------------- */
+
+static int take_dump(const struct snapshot_params *p, struct snapshot *out, struct err *err)
+{
+    struct transcode_result result;
+    struct os_file f = OS_FILE_CLOSED;
+    struct digest_sum sum;
+    double from = clock_monotonic();
+    int rc = -1;
+
+    if (claim_name(p, &f, &out->manifest.started, err) < 0)
+        return -1;
+    if (describe_run(p, &out->manifest, err) < 0 || write_dump(p, &f, &result, err) < 0)
+        goto discard;
+    out->manifest.dump_seconds = clock_monotonic() - from;
+    if (snapshot_describe_contents(&result.blocks, &result.objects, &out->manifest, err) < 0 ||
+        digest_file(f.fd, 0, UINT64_MAX, f.path, &sum, err) < 0)
+        goto out;
+    text_hex(out->manifest.md5, sum.md5, sizeof sum.md5);
+    text_hex(out->manifest.sha256, sum.sha256, sizeof sum.sha256);
+    out->manifest.size = sum.bytes;
+    out->path = strdup(f.path);
+    if (out->path == NULL || manifest_set(&out->manifest.file, os_basename(out->path), err) < 0) {
+        err_no_memory(err);
+        goto out;
+    }
+    if (os_check_interrupt(err) < 0 || os_file_commit(&f, err) < 0) {
+        free(out->path);
+        out->path = NULL;
+        goto out;
+    }
+    rc = 0;
+out:
+    transcode_result_release(&result);
+discard:
+    os_file_discard(&f);
+    return rc;
+}
+
+int snapshot_take(const struct snapshot_params *p, struct snapshot *out, struct err *err)
+{
+    memset(out, 0, sizeof *out);
+    manifest_init(&out->manifest);
+    if (take_dump(p, out, err) < 0 || write_globals(p, out, err) < 0)
+        goto fail;
+    out->manifest.finished = clock_now();
+    if (write_manifest(out, err) < 0)
+        goto fail;
+    return 0;
+fail:
+    snapshot_remove_files(out);
+    snapshot_release(out);
+    return -1;
+}
+
+void snapshot_remove_files(const struct snapshot *s)
+{
+    if (s->manifest_path != NULL)
+        unlink(s->manifest_path);
+    if (s->globals_path != NULL)
+        unlink(s->globals_path);
+    if (s->path != NULL)
+        unlink(s->path);
+}
+
+void snapshot_release(struct snapshot *s)
+{
+    manifest_release(&s->manifest);
+    free(s->path);
+    free(s->globals_path);
+    free(s->manifest_path);
+    memset(s, 0, sizeof *s);
+}
