@@ -2,8 +2,9 @@
 /* manifest.h - what a backup is: the JSON that stands beside it, written last.
  *
  * A backup without a manifest is a backup that was not finished, or one that another tool made. The manifest holds
- * nothing secret. Text that is not UTF-8 (a name in a SQL_ASCII database) stands there as {"hex": "..."}. Its shape is fixed by packaging/manifest.schema.json; "manifest_version" grows when a reader must
- * know more. Unknown members are ignored; a missing or malformed one is ERR_DAMAGED, with its name.
+ * nothing secret. Text that is not UTF-8 (a name in a SQL_ASCII database) stands there as {"hex": "..."}. The shape is
+ * fixed by packaging/manifest.schema.json; "manifest_version" grows when a reader must know more. Unknown members are
+ * ignored; a missing or malformed one is ERR_DAMAGED, with its name.
  *
  * Names: a backup taken at 2025-10-23 14:32:15 UTC is backup-20251023-143215.dump (.sql, .sql.gz), and its companions
  * backup-20251023-143215.manifest.json and backup-20251023-143215.globals.sql; with a label, LABEL-20251023-143215.dump.

@@ -13,6 +13,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include "core/base/buf.h"
 #include "core/base/err.h"
 
 enum setting {
@@ -44,3 +45,10 @@ const char *settings_name(enum setting which);
 const char *settings_help(enum setting which);
 bool settings_is_secret(enum setting which); /* shown masked */
 const char *settings_file(const struct settings *s); /* the file that was read, or NULL */
+
+/* Appends the value as it may be shown: of a secret only what is none (below). */
+void settings_show(struct buf *out, const struct settings *s, enum setting which);
+
+/* Appends a connection URL or keyword string with "***" for every password in it, however malformed it is; text that is
+ * neither becomes "***" as a whole. In doubt it masks too much. */
+void settings_mask(struct buf *out, const char *value);
