@@ -24,9 +24,8 @@
 uint64_t snapshot_expected(uint64_t table_bytes, enum backup_method method, int level)
 {
     const uint64_t least = 1024 * 1024;
-    bool compressed = method != METHOD_NONE && (method != METHOD_GZIP || level > 0);
 
-    return least + (compressed ? table_bytes / 2 : table_bytes + table_bytes / 4);
+    return least + (method != METHOD_NONE && level > 0 ? table_bytes / 2 : table_bytes + table_bytes / 4);
 }
 
 int snapshot_check_space(const struct snapshot_params *p, struct err *err)
@@ -59,9 +58,15 @@ static char *join(const char *a, const char *b, struct err *err)
     return joined;
 }
 
+/* Level 0 means that nothing is compressed, whatever the method. */
+static enum backup_method method_of(const struct snapshot_params *p)
+{
+    return p->level > 0 ? p->method : METHOD_NONE;
+}
+
 static char *final_path(const struct snapshot_params *p, time_t started, struct err *err)
 {
-    char *name = manifest_file_name(p->label, started, manifest_extension_of(p->format, p->method));
+    char *name = manifest_file_name(p->label, started, manifest_extension_of(p->format, method_of(p)));
     char *prefixed = NULL, *path = NULL;
 
     if (name == NULL) {
@@ -145,9 +150,14 @@ static void archive_progress(void *cookie, uint64_t bytes)
 
 static enum archive_method archive_method_of(const struct snapshot_params *p)
 {
-    if (p->method == METHOD_ZSTD)
+    switch (method_of(p)) {
+    case METHOD_ZSTD:
         return ARCHIVE_ZSTD;
-    return p->method == METHOD_GZIP && p->level > 0 ? ARCHIVE_GZIP : ARCHIVE_NONE;
+    case METHOD_GZIP:
+        return ARCHIVE_GZIP;
+    default:
+        return ARCHIVE_NONE;
+    }
 }
 
 static int write_dump(const struct snapshot_params *p, struct os_file *f, struct transcode_result *result,
@@ -157,9 +167,7 @@ static int write_dump(const struct snapshot_params *p, struct os_file *f, struct
 
     progress_start("dumping", dump_get_facts(p->dump)->table_bytes);
     if (p->format == FORMAT_SQL) {
-        int level = p->method == METHOD_GZIP ? p->level : 0;
-
-        rc = dump_write_sql(p->dump, f->fd, level, p->jobs, progress_add, result, err);
+        rc = dump_write_sql(p->dump, f->fd, method_of(p) == METHOD_GZIP ? p->level : 0, p->jobs, progress_add, result, err);
     } else {
         struct transcode_params t = {
             .sink = { .write = file_write, .patch = file_patch, .cookie = f },
@@ -255,7 +263,7 @@ static int describe_run(const struct snapshot_params *p, struct manifest *m, str
         return -1;
     m->tier = p->label != NULL && p->label[0] != '\0' ? TIER_MANUAL : TIER_DAILY;
     m->format = p->format;
-    m->method = p->method == METHOD_GZIP && p->level == 0 ? METHOD_NONE : p->method;
+    m->method = method_of(p);
     m->level = p->level;
     m->snapshot_at = facts->snapshot_at;
     m->retention_days = m->tier == TIER_MANUAL ? 0 : p->retention_days;
@@ -269,20 +277,23 @@ static int describe_run(const struct snapshot_params *p, struct manifest *m, str
 
 static int describe_table(const struct archive_block *b, struct manifest *m, struct err *err)
 {
-    struct archive_columns columns = { 0 };
-    struct manifest_table *t = manifest_add_table(m, b->entry->schema != NULL ? b->entry->schema : "", b->entry->tag, err);
+    struct manifest_table *t;
+    struct archive_copy copy;
     int rc = -1;
 
-    if (t == NULL || archive_copy_columns(b->entry, &columns, err) < 0)
+    if (archive_copy_parse(b->entry, &copy, err) < 0)
+        return -1;
+    t = manifest_add_table(m, copy.schema, copy.table, err);
+    if (t == NULL)
         goto out;
     t->tally = b->tally;
-    for (size_t i = 0; i < columns.n; i++) {
-        if (manifest_add_column(t, columns.names[i], err) < 0)
+    for (size_t i = 0; i < copy.n; i++) {
+        if (manifest_add_column(t, copy.columns[i], err) < 0)
             goto out;
     }
     rc = 0;
 out:
-    archive_columns_release(&columns);
+    archive_copy_release(&copy);
     return rc;
 }
 

@@ -93,9 +93,9 @@ struct archive {
     uint64_t method_at; /* where the method byte or the level int stands */
     uint64_t data_at;   /* the first block; the size of header and contents */
     char *bytes;        /* what the strings point into */
-    size_t memory;
+    size_t memory;      /* that all of this takes */
     int *depends_pool;
-    struct archive_index *index;
+    struct archive_index *index; /* of archive_find */
 };
 
 /* ---- reading ------------------------------------------------------------------------------------------------- */
@@ -103,7 +103,7 @@ struct archive {
 struct archive_in; /* a buffered source: archive_in.h */
 
 /* Reads header and contents, and leaves `in` at the first block. max_memory 0: 160 MiB. `raw`, when it is not NULL, is
- * given header and contents exactly as they were in the file. On failure *a is empty and needs no release. */
+ * given header and contents exactly as they were in the file, before *a has its strings. On failure *a needs no release. */
 typedef int archive_raw(void *cookie, const struct archive *a, const void *bytes, size_t n, struct err *err);
 int archive_read(struct archive *a, struct archive_in *in, size_t max_memory, archive_raw *raw, void *cookie,
                  struct err *err);
@@ -115,19 +115,23 @@ bool archive_is(const void *bytes, size_t n);
 struct archive_entry *archive_find(const struct archive *a, int id); /* NULL: no such entry */
 const char *archive_method_name(enum archive_method method);         /* none, gzip, lz4, zstd */
 
+/* "the data of TABLE DATA schema.name": for messages; visible characters only. Returns out. */
+const char *archive_entry_name(const struct archive_entry *e, char *out, size_t size);
+
 /* Has the entry rows that newlines count (COPY text)? With pg_dump --inserts it has not. */
 bool archive_is_copy(const struct archive_entry *e);
 
 /* ---- what to do with entries --------------------------------------------------------------------------------- */
 
-/* Appends the COPY statement that reads what the entry's COPY loads: "COPY schema.table (columns) TO STDOUT". Names may
- * hold anything; a statement that is not exactly of that shape is refused (ERR_DAMAGED), so what comes out is one
- * statement and safe to send. */
-int archive_copy_out(const struct archive_entry *e, struct buf *out, struct err *err);
-
-/* The same statement's table, unquoted, and the number of columns (0: none named). schema is empty when not named. */
-int archive_copy_table(const struct archive_entry *e, struct buf *schema, struct buf *table, size_t *columns,
-                       struct err *err);
+/* The table and the columns that an entry's COPY loads, unquoted: names may hold anything. A statement that is not
+ * exactly "COPY schema.table (columns) FROM stdin;" is refused (ERR_DAMAGED). n 0: a table without columns. */
+struct archive_copy {
+    char *schema, *table;
+    char **columns;
+    size_t n;
+};
+int archive_copy_parse(const struct archive_entry *e, struct archive_copy *out, struct err *err);
+void archive_copy_release(struct archive_copy *c); /* fine when parsing failed */
 
 /* Appends what `pg_restore --list` prints, byte for byte as the pg_restore of the archive's own version prints it. */
 int archive_list(const struct archive *a, struct buf *out, struct err *err);
