@@ -6,4 +6,5 @@
 "$CC" $CFLAGS -std=c99 -c cJSON.c -o cJSON.o
 ar rcsD libcjson.a cJSON.o
 install_lib libcjson.a
-install_headers cJSON.h
+mkdir -p "$OUT/include/cjson" # where distributions have it
+cp cJSON.h "$OUT/include/cjson/"
