@@ -25,6 +25,7 @@ struct archive_in {
     enum err_class damage;    /* what an end that comes too early is: ERR_DAMAGED, of a pipe ERR_DUMP */
 };
 
+#define ARCHIVE_IN_SLACK 64 /* bytes behind the buffer that may be read, whatever they are */
 int archive_in_open(struct archive_in *in, struct archive_source source, size_t capacity, struct err *err);
 void archive_in_close(struct archive_in *in); /* the source stays the caller's */
 
