@@ -23,11 +23,18 @@ struct catalog { struct catalog_item *items; size_t n; };
 int catalog_read(const char *directory, const char *environment, struct catalog *out, struct err *err);
 void catalog_release(struct catalog *c);
 
+/* Has it a manifest that names this file and its size? Without reading it, that is all that can be told. */
+bool catalog_is_complete(const struct catalog_item *item);
+
 /* The newest item that is not after t (0: the newest); NULL when there is none. */
 const struct catalog_item *catalog_newest(const struct catalog *c, time_t t);
 
 /* The cache: dump, globals and manifest are linked (or copied) in, manifest last, as backup-... without the work
- * file's prefix; then all but the newest `keep` daily backups of the environment are removed, manifest first. */
+ * file's prefix. */
 int catalog_cache_add(const char *cache, const struct manifest *m, const char *path, const char *globals_path,
                       char **cached_path, struct err *err);
+
+/* Removes the environment's daily backups but the newest `keep` (0 counts as 1) complete ones and what is newer than
+ * those, manifest first. Only files that their own manifest names; what has none, or belongs elsewhere, stays. Looks
+ * afterwards whether they are gone. */
 int catalog_cache_trim(const char *cache, const char *environment, size_t keep, struct err *err);

@@ -293,8 +293,10 @@ static void get_manifest(const struct reader *r, struct manifest *m)
     static const char *const methods[] = { "none", "gzip", "zstd" };
     struct reader database, objects;
 
-    if (get_count(r, "manifest_version") != MANIFEST_VERSION)
+    if (get_count(r, "manifest_version") != MANIFEST_VERSION && !*r->failed) {
         wrong(r, "manifest_version", "is one that this version of sfb does not know");
+        err_hint(r->err, "a newer sfb has written it: use that one");
+    }
     get_text(r, "app", &m->app);
     get_text(r, "environment", &m->environment);
     m->tier = (enum tier)get_word(r, "tier", tiers, TIER_COUNT);
