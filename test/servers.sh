@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# servers.sh - PostgreSQL servers of other majors, for make check-servers
+#
+#   test/servers.sh MAJOR...          build what is missing; print "MAJOR PREFIX" for each
+#   test/servers.sh --print MAJOR     print the prefix if it is there; build nothing
+#
+# From the same sources that vendor/ fetches, with the host's compiler and libc, and only what a test needs: the server,
+# initdb, pg_ctl, psql, pg_dump, pg_restore, two extensions. They are kept in ${XDG_CACHE_HOME:-~/.cache}/sfb/servers, one directory for each
+# version in vendor/lock. Two or three minutes each on two cores.
+set -euo pipefail
+TOP=$(cd "$(dirname "$0")/.." && pwd)
+CACHE=${XDG_CACHE_HOME:-${HOME:?}/.cache}/sfb/servers
+
+prefix_of() { # changes when the locked source does, or this script
+    local version
+    version=$(awk -v p="postgresql-$1" '$1 == p { print $3; exit }' "$TOP/vendor/lock")
+    [ -n "$version" ] || { echo "servers: vendor/lock has no postgresql-$1" >&2; return 1; }
+    echo "$CACHE/postgresql-$version-$(sha256sum <"$TOP/test/servers.sh" | cut -c1-8)"
+}
+
+build() {
+    local major=$1 prefix=$2 start=$SECONDS work
+    work=$(mktemp -d)
+    # shellcheck disable=SC2064 # this directory
+    trap "rm -rf '$work'" EXIT
+    echo "servers: building PostgreSQL $major" >&2
+    "$TOP/vendor/build.sh" source "postgresql-$major" "$work/src" >&2
+    if ! (
+        cd "$work/src"
+        unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+        # -O1 builds fast; debug assertions stay off, as on a real server.
+        ./configure --quiet --prefix=/sfb-postgresql --without-readline --without-icu --with-zstd CFLAGS="-O1 -pipe"
+        jobs=$(nproc)
+        make -s -j "$jobs" -C src/backend generated-headers
+        make -s -j "$jobs" -C src/backend all
+        for part in include interfaces/libpq timezone backend backend/snowball backend/utils/mb/conversion_procs pl/plpgsql/src \
+            bin/initdb bin/pg_ctl bin/psql bin/pg_dump; do
+            make -s -j "$jobs" -C "src/$part" all
+            make -s -C "src/$part" install DESTDIR="$work/out"
+        done
+        for part in hstore pg_trgm; do make -s -j "$jobs" -C "contrib/$part" install DESTDIR="$work/out"; done
+    ) >"$work/log" 2>&1 </dev/null; then
+        tail -n 25 "$work/log" >&2
+        echo "servers: PostgreSQL $major could not be built" >&2
+        return 1
+    fi
+    rm -rf "$work/out/sfb-postgresql/include"
+    mkdir -p "$CACHE"
+    rm -rf "$prefix.new"
+    mv "$work/out/sfb-postgresql" "$prefix.new"
+    mv -T "$prefix.new" "$prefix"
+    rm -rf "$work"
+    trap - EXIT
+    echo "servers: PostgreSQL $major built in $((SECONDS - start)) s" >&2
+}
+
+if [ "${1-}" = --print ]; then
+    prefix=$(prefix_of "$2")
+    [ -d "$prefix" ] && echo "$prefix"
+    exit
+fi
+[ $# -gt 0 ] || { sed -n '2,5s/^# \{0,1\}//p' "$0"; exit 2; }
+for major; do
+    prefix=$(prefix_of "$major")
+    if [ ! -d "$prefix" ]; then
+        mkdir -p "$CACHE"
+        exec 8>"$CACHE/lock"
+        flock 8
+        [ -d "$prefix" ] || build "$major" "$prefix"
+        exec 8>&-
+    fi
+    echo "$major $prefix"
+done
