@@ -17,9 +17,9 @@ static void format_cut(char *out, size_t size, const char *format, va_list args)
     if (needed < 0 || (size_t)needed < size)
         return;
     end = size - 1;
-    while (end > 0 && ((unsigned char)out[end - 1] & 0xC0) == 0x80) /* a character's later bytes */
+    for (int i = 0; i < 3 && ((unsigned char)out[end - 1] & 0xC0) == 0x80; i++) /* a character's later bytes */
         end--;
-    if (end > 0 && (unsigned char)out[end - 1] >= 0xC0)
+    if ((unsigned char)out[end - 1] >= 0xC0) /* and its first; that it may have been whole is no loss */
         end--;
     out[end] = '\0';
 }

@@ -213,8 +213,8 @@ int os_read_file(const char *path, struct buf *out, struct err *err)
         goto out;
     }
     do {
-        space = out->max - out->size < 65536 ? out->max - out->size + 1 : 65536;
-        if (space > out->max - out->size) { /* full: one more byte would be too many */
+        space = out->max - out->size < 65536 ? out->max - out->size : 65536;
+        if (space == 0) { /* full: there may not be one byte more */
             char one;
             n = os_read(fd, &one, 1, path, err);
             if (n > 0)
