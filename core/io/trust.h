@@ -7,8 +7,11 @@
 #pragma once
 #include <stddef.h>
 
-const char *trust_host_bundle(void); /* path of a readable bundle file, or NULL */
-const char *trust_embedded(size_t *size); /* PEM text, NUL-terminated; *size counts the NUL, as mbedTLS wants it */
+/* Path of the host's bundle, or NULL. What SSL_CERT_FILE names is returned even when it can't be read: who says whom to
+ * trust must not find that somebody else is trusted. */
+const char *trust_host_bundle(void);
+/* PEM text, NUL-terminated; *size counts the NUL, as mbedTLS wants it. NULL in a program that carries none. */
+const char *trust_embedded(size_t *size);
 
 /* For libpq (vendor/patches/postgresql): adds the embedded bundle to an OpenSSL SSL_CTX when the host has none.
  * 1: all is well, 0: OpenSSL refused it. */

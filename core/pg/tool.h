@@ -28,6 +28,7 @@ int tool_for_archive(int minor, int dump_major, const char *bindir, struct tool 
 /* An embedded major by number; 0: the newest. ERR_USAGE lists what there is. */
 int tool_for_major(int major, struct tool *out, struct err *err);
 
+int tool_embedded(size_t i); /* the i-th embedded major, the oldest first; 0 after the last */
 const char *tool_name(enum tool_program p);            /* "pg_dump" */
 const char *tool_version(const struct tool *t);        /* "15.18"; static; the major alone for a host's */
 
@@ -40,7 +41,7 @@ struct tool_run {
     const struct target *target;  /* NULL: it connects to nothing */
     const char *session_options;  /* "-c name=value ...", merged with the target's own; NULL: none */
     int stdin_fd, stdout_fd;      /* -1: nothing comes, nothing is kept. They stay the caller's to close */
-    const int *close_fds;         /* descriptors the child must not keep, -1 at the end; NULL: none */
+    const int *close_fds;         /* not needed any more: the child keeps no descriptor above 2 */
     pid_t pid;                    /* 0 when not running */
     int stderr_fd;                /* -1 when there is none */
     size_t followed;              /* bytes of stderr already passed on */
@@ -62,3 +63,6 @@ void tool_stop(struct tool_run *run);
 
 /* main() of an embedded program in this process, for `sfb pg_dump` and the links: it may exit() itself. */
 int tool_main(const struct tool *tool, enum tool_program program, int argc, char **argv);
+/* The same with a command line as a user typed it: "--pg 15" (or --pg=15) right after argv[0] picks the major, the newest
+ * runs otherwise. The program's exit code, or 2 after it has said that there is no such major. */
+int tool_main_as_typed(enum tool_program program, int argc, char **argv);
