@@ -179,7 +179,8 @@ int catalog_cache_add(const char *cache, const struct manifest *m, const char *p
     bool dump_added = false, globals_added = false;
     int rc = -1;
 
-    *cached_path = NULL;
+    if (cached_path)
+        *cached_path = NULL;
     if (!globals || !manifest) {
         err_no_memory(err);
         goto out;
@@ -193,8 +194,10 @@ int catalog_cache_add(const char *cache, const struct manifest *m, const char *p
     if ((dump_added || access(manifest, F_OK) != 0) &&
         add_manifest(m, dump, globals_path ? globals : NULL, manifest, err) < 0)
         goto out;
-    *cached_path = dump;
-    dump = NULL;
+    if (cached_path) {
+        *cached_path = dump;
+        dump = NULL;
+    }
     rc = 0;
 out:
     if (rc < 0 && globals_added)

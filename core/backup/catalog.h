@@ -30,7 +30,7 @@ bool catalog_is_complete(const struct catalog_item *item);
 const struct catalog_item *catalog_newest(const struct catalog *c, time_t t);
 
 /* The cache: dump, globals and manifest are linked (or copied) in, manifest last, as backup-... without the work
- * file's prefix. */
+ * file's prefix. *cached_path (NULL: not wanted) is the dump's, the caller frees. On failure nothing stays in the cache. */
 int catalog_cache_add(const char *cache, const struct manifest *m, const char *path, const char *globals_path,
                       char **cached_path, struct err *err);
 
