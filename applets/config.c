@@ -17,25 +17,26 @@ static const char usage[] =
     "Print every setting with its value, what it means and where the value comes from. An option beats the environment,\n"
     "the environment beats the settings file, the file beats the default. Passwords are shown as ***.\n";
 
-static const char examples[] =
-    "# Which database will be backed up, and who said so?\n"
-    "sfb config\n"
-    "# Are directories, numbers and URLs of this file usable? Connects nowhere\n"
-    "sfb config --check --config /etc/sfb.env\n";
+static const char examples[] = "# Which database will be backed up, and who said so?\n"
+                               "sfb config\n"
+                               "# Are directories, numbers and URLs of this file usable? Connects nowhere\n"
+                               "sfb config --check --config /etc/sfb.env\n";
 
-static struct { bool check, json; } opt;
+static struct {
+    bool check, json;
+} opt;
 
 static const struct opt options[] = {
     OPT_FLAG(0, "check", &opt.check, "look whether the settings can be used; prints only what is wrong"),
     OPT_FLAG(0, "json", &opt.json, "print the settings as JSON"),
-    OPT_END
+    OPT_END,
 };
 
 static const struct exit_map exits[] = {
     { ERR_CONFIG, 6, "a setting is wrong, or wrong usage" },
     { ERR_USAGE, 6, NULL },
     { ERR_NONE, 1, "anything else" },
-    EXITS_END
+    EXITS_END,
 };
 
 static const char *origin_name(const struct settings *s, enum setting which)

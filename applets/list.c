@@ -42,7 +42,7 @@ static const struct opt options[] = {
     OPT_TEXT('e', "environment", "ENV", &opt.environment, "only backups of staging or production"),
     OPT_FLAG(0, "json", &opt.json, "print the list as JSON"),
     OPT_FLAG(0, "toc", &opt.toc, "the table of contents of a backup as pg_restore --list prints it"),
-    OPT_END
+    OPT_END,
 };
 
 static const struct exit_map exits[] = {
@@ -51,7 +51,7 @@ static const struct exit_map exits[] = {
     { ERR_NONE, 3, "anything else" },
     { ERR_CONFIG, 7, "usage or configuration" },
     { ERR_USAGE, 7, NULL },
-    EXITS_END
+    EXITS_END,
 };
 
 #define OUTPUT_MAX ((size_t)1024 * 1024 * 1024)
@@ -101,9 +101,9 @@ static int add_directory(struct catalog *all, const char *directory, const char 
     all->items = items;
     for (size_t i = 0; i < found.n; i++) {
         const struct catalog_item *item = &found.items[i];
-        if (app && ((item->has_manifest ? strcmp(item->manifest.app, app) != 0
-                                        : !text_starts(os_basename(item->path), app)) ||
-                    is_listed(all, before, item->path)))
+        if (app &&
+            ((item->has_manifest ? strcmp(item->manifest.app, app) != 0 : !text_starts(os_basename(item->path), app)) ||
+             is_listed(all, before, item->path)))
             continue;
         items[all->n++] = *item;
         memset(&found.items[i], 0, sizeof found.items[i]); /* it has moved */

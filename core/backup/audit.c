@@ -36,7 +36,8 @@ void audit_event(struct audit *a, enum audit_level level, const char *format, ..
     va_end(args);
     buf_printf(&line, "[%s] %s ", clock_log(now, clock_now()), levels[level]);
     text_visible(&line, event.data); /* a newline in a name must not begin another line */
-    if (buf_check(&event, &err) < 0 || buf_check(&line, &err) < 0 || os_append_line(a->path, 0640, line.data, &err) < 0) {
+    if (buf_check(&event, &err) < 0 || buf_check(&line, &err) < 0 ||
+        os_append_line(a->path, 0640, line.data, &err) < 0) {
         log_warn("the audit log is not kept: %s", err.message);
         audit_close(a);
     }

@@ -147,7 +147,8 @@ static int add_file(const char *from, const char *to, bool *added, struct err *e
 }
 
 /* The manifest of the cached files differs in their names only. */
-static int add_manifest(const struct manifest *m, const char *dump, const char *globals, const char *path, struct err *err)
+static int add_manifest(const struct manifest *m, const char *dump, const char *globals, const char *path,
+                        struct err *err)
 {
     struct manifest cached = *m;
     struct os_file file = OS_FILE_CLOSED;

@@ -17,7 +17,10 @@ struct catalog_item {
     struct manifest manifest; /* when has_manifest */
 };
 
-struct catalog { struct catalog_item *items; size_t n; };
+struct catalog {
+    struct catalog_item *items;
+    size_t n;
+};
 
 /* environment NULL: all. Files whose manifest can't be read count as without one. */
 int catalog_read(const char *directory, const char *environment, struct catalog *out, struct err *err);

@@ -12,7 +12,7 @@
 
 struct contents_table {
     char *schema, *name;
-    bool counted;    /* rows is known: not so of data that was dumped as INSERTs */
+    bool counted;         /* rows is known: not so of data that was dumped as INSERTs */
     uint64_t rows, bytes; /* bytes: of COPY text */
 };
 
@@ -20,9 +20,9 @@ struct contents {
     char *path;
     uint64_t size; /* of the file */
     bool has_manifest;
-    struct manifest manifest; /* when has_manifest */
+    struct manifest manifest;                       /* when has_manifest */
     char *database, *server_version, *tool_version; /* "" when it is not known */
-    struct contents_table *tables; /* by bytes, the largest first; then by name */
+    struct contents_table *tables;                  /* by bytes, the largest first; then by name */
     size_t n;
     struct tally objects; /* large objects */
 };

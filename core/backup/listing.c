@@ -47,16 +47,19 @@ static void list_item(struct buf *out, const struct catalog_item *item, time_t n
     if (m)
         text_count(rows, manifest_rows(m));
     buf_printf(out, "%.16s  %4s  ", clock_log(date, item->started), listing_age(age, item->started, now));
-    buf_printf(out, "%-11.11s  %-7s %8s %13s  %s\n    ", m ? m->environment : "-", m ? manifest_tier_name(m->tier) : "-",
-               text_size(size, item->size), rows, !m ? "-" : m->expires == 0 ? "never" : clock_date(expires, m->expires));
+    buf_printf(out, "%-11.11s  %-7s %8s %13s  %s\n    ", m ? m->environment : "-",
+               m ? manifest_tier_name(m->tier) : "-", text_size(size, item->size), rows,
+               !m                ? "-"
+               : m->expires == 0 ? "never"
+                                 : clock_date(expires, m->expires));
     text_visible(out, item->path);
     buf_printf(out, "%s\n", remark(item));
 }
 
 void listing_catalog(struct buf *out, const struct catalog *c, time_t now)
 {
-    buf_printf(out, "%-16s  %4s  %-11s  %-7s %8s %13s  %s\n", "TAKEN (UTC)", "AGE", "ENVIRONMENT", "TIER", "SIZE", "ROWS",
-               "EXPIRES");
+    buf_printf(out, "%-16s  %4s  %-11s  %-7s %8s %13s  %s\n", "TAKEN (UTC)", "AGE", "ENVIRONMENT", "TIER", "SIZE",
+               "ROWS", "EXPIRES");
     for (size_t i = 0; i < c->n; i++)
         list_item(out, &c->items[i], now);
 }
@@ -122,7 +125,8 @@ void listing_contents(struct buf *out, const struct contents *c, time_t now)
     }
     if (c->objects.rows > 0)
         list_row(out, text_count(count, c->objects.rows), c->objects.bytes, "", "(large objects)");
-    buf_printf(out, "\n%16s  %10s  in %zu tables, uncompressed\n", text_count(count, rows), text_size(size, bytes), c->n);
+    buf_printf(out, "\n%16s  %10s  in %zu tables, uncompressed\n", text_count(count, rows), text_size(size, bytes),
+               c->n);
 }
 
 /* ---- for programs -------------------------------------------------------------------------------------------- */

@@ -29,7 +29,9 @@ struct manifest_table {
     struct tally tally;
 };
 
-struct manifest_extension { char *name, *version; };
+struct manifest_extension {
+    char *name, *version;
+};
 
 struct manifest_database {
     char *name, *owner, *encoding, *collate, *ctype;
@@ -53,7 +55,7 @@ struct manifest {
     int level;
     time_t started, snapshot_at, finished;
     double dump_seconds;
-    uint64_t size; /* of the file, bytes */
+    uint64_t size;                                /* of the file, bytes */
     char md5[33], sha256[65], globals_sha256[65]; /* lower-case hexadecimal; globals_sha256 "" without globals */
     struct manifest_database database;
     struct manifest_table *tables; /* in the order of the archive */
@@ -67,8 +69,8 @@ struct manifest {
     time_t expires;                   /* 0: never */
 };
 
-#define MANIFEST_MAX ((size_t)256 * 1024 * 1024)  /* bytes of JSON */
-#define MANIFEST_NUMBER_MAX 9007199254740991.0    /* 2^53 - 1: beyond it JSON's readers round; refused both ways */
+#define MANIFEST_MAX        ((size_t)256 * 1024 * 1024) /* bytes of JSON */
+#define MANIFEST_NUMBER_MAX 9007199254740991.0 /* 2^53 - 1: beyond it JSON's readers round; refused both ways */
 
 void manifest_init(struct manifest *m); /* all strings "" (allocated), all numbers 0 */
 void manifest_release(struct manifest *m);

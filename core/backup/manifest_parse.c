@@ -14,7 +14,7 @@
 #include "core/base/text.h"
 
 #define MANIFEST_VERSION 1
-#define VALUES_MAX 16000000u /* each takes memory, far more than its text */
+#define VALUES_MAX       16000000u /* each takes memory, far more than its text */
 
 /* One object that is read. After the first failure nothing is done any more; the outermost tells. */
 struct reader {

@@ -51,7 +51,8 @@ static void no_memory(struct writer *w)
 
 static cJSON *put(struct writer *w, cJSON *parent, const char *name, cJSON *value)
 {
-    if (value && !w->failed && (name ? cJSON_AddItemToObject(parent, name, value) : cJSON_AddItemToArray(parent, value)))
+    if (value && !w->failed &&
+        (name ? cJSON_AddItemToObject(parent, name, value) : cJSON_AddItemToArray(parent, value)))
         return value;
     cJSON_Delete(value);
     if (!w->failed)
@@ -84,7 +85,8 @@ static void put_count(struct writer *w, cJSON *parent, const char *name, uint64_
 {
     if ((double)n > MANIFEST_NUMBER_MAX && !w->failed) {
         w->failed = true;
-        err_set(w->err, ERR_INTERNAL, "the manifest can't hold \"%s\": %llu is beyond 2^53", name, (unsigned long long)n);
+        err_set(w->err, ERR_INTERNAL, "the manifest can't hold \"%s\": %llu is beyond 2^53", name,
+                (unsigned long long)n);
     }
     if (!w->failed)
         put(w, parent, name, cJSON_CreateNumber((double)n));

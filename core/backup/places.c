@@ -151,8 +151,9 @@ struct target *places_target(const struct settings *s, const char *environment, 
             return target_parse("", err);
         err_set(err, ERR_CONFIG, "no database is set for the environment %s", environment);
         if (production)
-            err_hint(err, "set PRODUCTION_DATABASE_URL or DATABASE_URL, for example "
-                          "postgresql://backup@db.example.com:5432/%s; or PGHOST and PGDATABASE",
+            err_hint(err,
+                     "set PRODUCTION_DATABASE_URL or DATABASE_URL, for example "
+                     "postgresql://backup@db.example.com:5432/%s; or PGHOST and PGDATABASE",
                      settings_get(s, SETTING_APP));
         else
             err_hint(err, "set STAGING_DATABASE_URL; staging never uses production's database by itself");

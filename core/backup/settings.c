@@ -14,7 +14,7 @@
 extern char **environ;
 
 #define DEFAULT_FILE "/etc/sfb.env"
-#define OWN_PREFIX "SFB_"
+#define OWN_PREFIX   "SFB_"
 
 static const struct {
     const char *name, *fallback;
@@ -298,7 +298,8 @@ int settings_int(const struct settings *s, enum setting which, int low, int high
     if (text_parse_int(s->values[which], low, high, value))
         return 0;
     return err_set(err, ERR_CONFIG, "%s is \"%s\" (from %s); it must be a whole number from %d to %d",
-                   table[which].name, table[which].secret ? "***" : s->values[which], origin_words(s, which), low, high);
+                   table[which].name, table[which].secret ? "***" : s->values[which], origin_words(s, which), low,
+                   high);
 }
 
 int settings_bool(const struct settings *s, enum setting which, bool *value, struct err *err)

@@ -43,7 +43,7 @@ int settings_bool(const struct settings *s, enum setting which, bool *value, str
 
 const char *settings_name(enum setting which);
 const char *settings_help(enum setting which);
-bool settings_is_secret(enum setting which); /* shown masked */
+bool settings_is_secret(enum setting which);         /* shown masked */
 const char *settings_file(const struct settings *s); /* the file that was read, or NULL */
 
 /* Appends the value as it may be shown: of a secret only what is none (below). */

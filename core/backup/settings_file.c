@@ -143,8 +143,8 @@ static int parse_line(char *line, unsigned number, const char *path, char **name
         char quote = **value;
         *value = unquote(*value);
         if (!*value) {
-            err_set(err, ERR_CONFIG, "%s, line %u: the quoted value of %s does not end with its %c", path, number, *name,
-                    quote);
+            err_set(err, ERR_CONFIG, "%s, line %u: the quoted value of %s does not end with its %c", path, number,
+                    *name, quote);
             err_hint(err, "inside double quotes write \\\" for a quote; a value can't go on in the next line");
             return -1;
         }
