@@ -100,12 +100,11 @@ static int unknown_name(const char *word)
 
 /* ---- help ---------------------------------------------------------------------------------------------------- */
 
-static const char general_help[] =
-    "Usage: sfb COMMAND [OPTIONS] ...\n"
-    "\n"
-    "Backs up PostgreSQL and brings it back.\n"
-    "\n"
-    "Commands:\n";
+static const char general_help[] = "Usage: sfb COMMAND [OPTIONS] ...\n"
+                                   "\n"
+                                   "Backs up PostgreSQL and brings it back.\n"
+                                   "\n"
+                                   "Commands:\n";
 
 static const char general_options[] =
     "\n"
@@ -160,8 +159,13 @@ static int by_code(const void *a, const void *b)
 static struct page describe(const struct applet *a, const char *program, const struct opt *options,
                             struct page_exit exits[EXITS_SHOWN])
 {
-    struct page page = { .name = a->name, .program = program, .summary = a->summary, .usage = a->usage,
-                         .examples = a->examples, .links = a->links, .exits = exits };
+    struct page page = { .name = a->name,
+                         .program = program,
+                         .summary = a->summary,
+                         .usage = a->usage,
+                         .examples = a->examples,
+                         .links = a->links,
+                         .exits = exits };
 
     if (a->raw)
         return page;
@@ -268,7 +272,8 @@ static enum link_state look_at(const char *link, const char *binary)
 
     if (lstat(link, &there) < 0)
         return LINK_FREE;
-    if (stat(link, &there) == 0 && stat(binary, &ours) == 0 && there.st_dev == ours.st_dev && there.st_ino == ours.st_ino)
+    if (stat(link, &there) == 0 && stat(binary, &ours) == 0 && there.st_dev == ours.st_dev &&
+        there.st_ino == ours.st_ino)
         return LINK_RIGHT;
     return LINK_TAKEN;
 }

@@ -8,16 +8,15 @@
 extern const char sfb_licenses[];
 extern const size_t sfb_licenses_len;
 
-static const char usage[] =
-    "licenses\n"
-    "\n"
-    "Print the licence texts of sfb and of every library that is linked into it.\n";
+static const char usage[] = "licenses\n"
+                            "\n"
+                            "Print the licence texts of sfb and of every library that is linked into it.\n";
 
 static const struct opt options[] = { OPT_END };
 
 static const struct exit_map exits[] = {
     { ERR_NONE, 2, "wrong usage, or the output could not be written" },
-    EXITS_END
+    EXITS_END,
 };
 
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)

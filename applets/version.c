@@ -13,20 +13,19 @@ static const char usage[] =
     "\n"
     "Print the version of sfb; with --verbose also those of the PostgreSQL programs and of every library inside.\n";
 
-static const char examples[] =
-    "# Is the fixed OpenSSL in?\n"
-    "sfb version --verbose | grep openssl\n";
+static const char examples[] = "# Is the fixed OpenSSL in?\n"
+                               "sfb version --verbose | grep openssl\n";
 
 static bool verbose;
 
 static const struct opt options[] = {
     OPT_FLAG('v', "verbose", &verbose, "list PostgreSQL's programs and the libraries, with licences"),
-    OPT_END
+    OPT_END,
 };
 
 static const struct exit_map exits[] = {
     { ERR_NONE, 2, "wrong usage, or the output could not be written" },
-    EXITS_END
+    EXITS_END,
 };
 
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)

@@ -4,15 +4,15 @@
  *     static struct { const char *environment; int level; bool verbose; } opt = { .level = 6 };
  *     static const struct opt options[] = {
  *         OPT_TEXT('e', "environment", "ENV", &opt.environment, "target environment: staging, production"),
- *         OPT_INT ('c', "compression", "LEVEL", 0, 9, &opt.level, "compression level (0-9), default 6"),
+ *         OPT_INT('c', "compression", "LEVEL", 0, 9, &opt.level, NULL, "compression level (0-9), default 6"),
  *         OPT_FLAG('v', "verbose", &opt.verbose, "verbose output"),
- *         OPT_END
+ *         OPT_END,
  *     };
  *
  * GNU manners: -e X, -eX, --environment X, --environment=X, bundled flags, `--` ends options, options may follow
  * operands, a long option may be cut short while it stays unique, --no-FLAG turns a flag off, --FLAG=true|false too.
- * -h and --help are known to every command without being in a table. An option may not be given an empty name twice;
- * the last value wins.
+ * -h and --help are known to every command without being in a table. The last value wins; an empty one is refused, as
+ * it mostly comes from a variable that was not set.
  */
 #pragma once
 #include <stdbool.h>
@@ -22,7 +22,10 @@
 
 enum opt_kind { OPT_KIND_END, OPT_KIND_FLAG, OPT_KIND_TEXT, OPT_KIND_INT, OPT_KIND_LIST, OPT_KIND_GROUP };
 
-struct opt_list { const char **items; size_t n; }; /* items: freed by opts_release */
+struct opt_list {
+    const char **items; /* freed by opts_release */
+    size_t n;
+};
 
 struct opt {
     enum opt_kind kind;
@@ -35,6 +38,7 @@ struct opt {
     const char *help;     /* one line or more; '\n' starts an indented one */
 };
 
+/* clang-format off */
 #define OPT_FLAG(letter, name, value, help) { OPT_KIND_FLAG, letter, name, NULL, value, NULL, 0, 0, help }
 #define OPT_TEXT(letter, name, argument, value, help) { OPT_KIND_TEXT, letter, name, argument, value, NULL, 0, 0, help }
 #define OPT_INT(letter, name, argument, low, high, value, given, help) \
@@ -42,6 +46,7 @@ struct opt {
 #define OPT_LIST(letter, name, argument, value, help) { OPT_KIND_LIST, letter, name, argument, value, NULL, 0, 0, help }
 #define OPT_GROUP(title) { OPT_KIND_GROUP, 0, NULL, NULL, NULL, NULL, 0, 0, title } /* a heading in the help */
 #define OPT_END { OPT_KIND_END, 0, NULL, NULL, NULL, NULL, 0, 0, NULL }
+/* clang-format on */
 
 enum opts_result { OPTS_OK, OPTS_HELP, OPTS_ERROR };
 

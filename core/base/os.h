@@ -15,13 +15,16 @@
 
 /* A file being written. It lives as ".NAME.partial-PID" beside its final path, mode 0600, opened O_EXCL|O_NOFOLLOW,
  * until os_file_commit syncs it, links it to the final path (which must not exist) and syncs the directory.
- * os_file_discard removes it. os_sweep_partials removes what killed runs left. */
+ * os_file_discard removes it. os_sweep_partials removes what killed runs left. The file is
+ * locked (flock) while it is open, so that a sweep elsewhere on a shared disk leaves it alone. */
 struct os_file {
     int fd; /* -1 when not open; read and write */
     char *path;
     char *partial;
 };
+/* clang-format off */
 #define OS_FILE_CLOSED { .fd = -1 }
+/* clang-format on */
 int os_file_create(struct os_file *f, const char *path, struct err *err);
 int os_file_commit(struct os_file *f, struct err *err); /* closes it; on failure it is discarded */
 void os_file_discard(struct os_file *f);                /* fine when closed or committed */
@@ -38,7 +41,8 @@ ssize_t os_pread(int fd, void *bytes, size_t n, uint64_t offset, const char *wha
 
 int os_read_file(const char *path, struct buf *out, struct err *err); /* a regular file, up to out->max bytes */
 int os_write_file(const char *path, const void *bytes, size_t n, struct err *err); /* replaces it atomically, 0600 */
-int os_append_line(const char *path, mode_t mode, const char *line, struct err *err); /* one write, O_APPEND, newline added */
+/* One write, O_APPEND, newline added; a new file gets exactly this mode. */
+int os_append_line(const char *path, mode_t mode, const char *line, struct err *err);
 
 /* path becomes the same file as from: a hard link when it can be, else a copy that appears whole. */
 int os_link_or_copy(const char *from, const char *path, struct err *err);
@@ -57,8 +61,12 @@ char *os_dirname(const char *path);        /* "." when there is none; the caller
 
 /* An advisory lock on a file that holds the owner's pid. ERR_BUSY, with the owner's pid in the message, when another
  * process still holds it after wait_seconds. Ended processes hold nothing, whatever way they ended. */
-struct os_lock { int fd; };
+struct os_lock {
+    int fd;
+};
+/* clang-format off */
 #define OS_LOCK_NONE { .fd = -1 }
+/* clang-format on */
 int os_lock_take(struct os_lock *lock, const char *path, int wait_seconds, struct err *err);
 void os_lock_release(struct os_lock *lock);
 
@@ -68,9 +76,9 @@ void os_lock_release(struct os_lock *lock);
  * Blocking calls return EINTR; loops ask os_interrupted(). Call once, in main. A second signal does not end it either:
  * the children get it too, so work ends quickly, and leaves nothing half done. */
 void os_signals_catch(void);
-void os_signals_default(void);             /* in a forked child: as if never caught */
-int os_interrupted(void);                  /* the signal's number, or 0 */
-int os_check_interrupt(struct err *err);   /* -1 and ERR_SIGNAL once a signal has come */
+void os_signals_default(void);           /* in a forked child: as if never caught */
+int os_interrupted(void);                /* the signal's number, or 0 */
+int os_check_interrupt(struct err *err); /* -1 and ERR_SIGNAL once a signal has come */
 
 /* ---- who and where ------------------------------------------------------------------------------------------- */
 

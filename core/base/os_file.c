@@ -209,7 +209,8 @@ int os_read_file(const char *path, struct buf *out, struct err *err)
         goto out;
     }
     if (!S_ISREG(st.st_mode)) {
-        err_set(err, ERR_IO, "can't read %s: it is %s", path, S_ISDIR(st.st_mode) ? "a directory" : "not a regular file");
+        err_set(err, ERR_IO, "can't read %s: it is %s", path,
+                S_ISDIR(st.st_mode) ? "a directory" : "not a regular file");
         goto out;
     }
     do {

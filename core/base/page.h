@@ -21,8 +21,8 @@ struct page {
     const char *examples;      /* NULL: none. "# what\ncommand\n" pairs */
     const struct opt *options; /* NULL: a program with manners of its own */
     const struct page_exit *exits;
-    size_t n_exits;            /* 0: none are told; 128+N is always added to them */
-    const char *const *links;  /* NULL: none; NULL at its end */
+    size_t n_exits;           /* 0: none are told; 128+N is always added to them */
+    const char *const *links; /* NULL: none; NULL at its end */
 };
 
 void page_help(struct buf *out, const struct page *p);

@@ -154,7 +154,8 @@ static void a_line_that_is_too_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PROMISE_IN_DIR("standard output has the contract's lines, with the time where a step is reported", stdout_lines),
+        PROMISE_IN_DIR("standard output has the contract's lines, with the time where a step is reported",
+                       stdout_lines),
         PROMISE_IN_DIR("what comes from outside can't forge a line or move the cursor", no_forged_lines),
         PROMISE_IN_DIR("an error shows its message, its further lines and what to do next", errors_with_hints),
         PROMISE_IN_DIR("quiet silences the progress, not the warnings; verbose adds debugging", quiet_and_verbose),

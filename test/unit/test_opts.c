@@ -19,7 +19,7 @@ static const struct opt table[] = {
     OPT_FLAG('f', "force", &opt.force, "no questions"),
     OPT_TEXT(0, "label", "LABEL", &opt.label, "a name"),
     OPT_LIST('t', "table", "TABLE", &opt.tables, "only this table; may be repeated"),
-    OPT_END
+    OPT_END,
 };
 
 #define MAX_WORDS 16
@@ -49,8 +49,11 @@ static enum opts_result parse(const char *line)
 
 static void forms(void **state)
 {
-    static const char *const same[] = { "-e staging -c 9", "-estaging -c9", "--environment staging --compression 9",
-                                        "--environment=staging --compression=9", "--env staging --comp=9",
+    static const char *const same[] = { "-e staging -c 9",
+                                        "-estaging -c9",
+                                        "--environment staging --compression 9",
+                                        "--environment=staging --compression=9",
+                                        "--env staging --comp=9",
                                         "-e production -c 1 -e staging -c 9" };
 
     (void)state;

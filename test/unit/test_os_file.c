@@ -15,7 +15,10 @@ static int setup(void **state)
     memset(&err, 0, sizeof err);
     return unit_enter_dir(state);
 }
-#define IN_DIR(sentence, function) { sentence, function, setup, unit_leave_dir, NULL }
+#define IN_DIR(sentence, function)                      \
+    {                                                   \
+        sentence, function, setup, unit_leave_dir, NULL \
+    }
 
 static bool exists(const char *path)
 {
@@ -296,8 +299,11 @@ static void directories(void **state)
 
 static void paths(void **state)
 {
-    static const struct { const char *path, *dir, *base; } cases[] = {
-        { "x", ".", "x" }, { "/x", "/", "x" }, { "a/x", "a", "x" }, { "a//x", "a", "x" }, { "a/", "a", "" }, { "", ".", "" },
+    static const struct {
+        const char *path, *dir, *base;
+    } cases[] = {
+        { "x", ".", "x" },    { "/x", "/", "x" }, { "a/x", "a", "x" },
+        { "a//x", "a", "x" }, { "a/", "a", "" },  { "", ".", "" },
     };
     char *joined = os_path("/tmp/", "x");
 

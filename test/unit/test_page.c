@@ -8,7 +8,7 @@ static const char *label;
 static const struct opt options[] = {
     OPT_FLAG('f', "force", &force, "don't ask [really]"),
     OPT_TEXT(0, "label", "LABEL", &label, "a name"),
-    OPT_END
+    OPT_END,
 };
 static const struct page_exit exits[] = { { 0, "success" }, { 6, "cancelled" } };
 static const char *const links[] = { "restore-database", NULL };
@@ -58,7 +58,9 @@ static void help(void **state)
 
 static void poor_pages(void **state)
 {
-    const struct page raw = { .name = "psql", .program = "sfb psql", .summary = "the shell", .usage = "psql [OPTION]..." };
+    const struct page raw = {
+        .name = "psql", .program = "sfb psql", .summary = "the shell", .usage = "psql [OPTION]..."
+    };
     struct buf b;
 
     (void)state;
@@ -105,9 +107,11 @@ static void completion(void **state)
     (void)state;
     assert_int_equal(check_script(PAGE_BASH, "bash -n script"), 0);
     assert_int_equal(check_script(PAGE_BASH, "bash -c '. ./script; COMP_WORDS=(restore-database.sh --f); COMP_CWORD=1; "
-                                             "_sfb; [ \"${COMPREPLY[*]}\" = --force ]'"), 0);
+                                             "_sfb; [ \"${COMPREPLY[*]}\" = --force ]'"),
+                     0);
     assert_int_equal(check_script(PAGE_BASH, "bash -c '. ./script; COMP_WORDS=(sfb re); COMP_CWORD=1; "
-                                             "_sfb; [ \"${COMPREPLY[*]}\" = restore ]'"), 0);
+                                             "_sfb; [ \"${COMPREPLY[*]}\" = restore ]'"),
+                     0);
     assert_int_equal(check_script(PAGE_ZSH, "! command -v zsh >/dev/null || zsh -n script"), 0);
     assert_int_equal(check_script(PAGE_ZSH, "grep -qF \"'--force[don'\\\\''t ask \\[really\\]]'\" script"), 0);
     assert_int_equal(check_script(PAGE_FISH, "! command -v fish >/dev/null || fish -n script"), 0);

@@ -7,7 +7,10 @@
 
 static void sizes(void **state)
 {
-    static const struct { uint64_t bytes; const char *text; } cases[] = {
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } cases[] = {
         { 0, "0 B" },
         { 1, "1 B" },
         { 1023, "1023 B" },
@@ -28,10 +31,12 @@ static void sizes(void **state)
 
 static void durations(void **state)
 {
-    static const struct { double seconds; const char *text; } cases[] = {
-        { 0, "0s" },         { 0.4, "0s" },         { 42, "42s" },       { 59.6, "1m 0s" },
-        { 206, "3m 26s" },   { 3599.4, "59m 59s" }, { 3600, "1h 0m 0s" }, { 7501, "2h 5m 1s" },
-        { 100000, "27h 46m 40s" }, { -5, "0s" },
+    static const struct {
+        double seconds;
+        const char *text;
+    } cases[] = {
+        { 0, "0s" },           { 0.4, "0s" },        { 42, "42s" },        { 59.6, "1m 0s" },         { 206, "3m 26s" },
+        { 3599.4, "59m 59s" }, { 3600, "1h 0m 0s" }, { 7501, "2h 5m 1s" }, { 100000, "27h 46m 40s" }, { -5, "0s" },
     };
     char out[TEXT_SHORT];
 
@@ -143,12 +148,12 @@ static void made_visible(void **state)
     assert_string_equal(visible(&b, "a\nb\tc\r"), "a\\nb\\tc\\r");
     assert_string_equal(visible(&b, "\033[31mred\033[0m"), "\\x1B[31mred\\x1B[0m");
     assert_string_equal(visible(&b, "\x7F"), "\\x7F");
-    assert_string_equal(visible(&b, "\xC2\x9B"), "\\xC2\\x9B");                     /* CSI as one character */
-    assert_string_equal(visible(&b, "\xE2\x80\xAEtxt"), "\\xE2\\x80\\xAEtxt");      /* turns the line around */
-    assert_string_equal(visible(&b, "\xC0\x80"), "\\xC0\\x80");                     /* overlong NUL */
-    assert_string_equal(visible(&b, "\xED\xA0\x80"), "\\xED\\xA0\\x80");            /* surrogate */
-    assert_string_equal(visible(&b, "\xF4\x90\x80\x80"), "\\xF4\\x90\\x80\\x80");   /* beyond Unicode */
-    assert_string_equal(visible(&b, "x\xF0\x9F"), "x\\xF0\\x9F");                   /* cut off at the end */
+    assert_string_equal(visible(&b, "\xC2\x9B"), "\\xC2\\x9B");                   /* CSI as one character */
+    assert_string_equal(visible(&b, "\xE2\x80\xAEtxt"), "\\xE2\\x80\\xAEtxt");    /* turns the line around */
+    assert_string_equal(visible(&b, "\xC0\x80"), "\\xC0\\x80");                   /* overlong NUL */
+    assert_string_equal(visible(&b, "\xED\xA0\x80"), "\\xED\\xA0\\x80");          /* surrogate */
+    assert_string_equal(visible(&b, "\xF4\x90\x80\x80"), "\\xF4\\x90\\x80\\x80"); /* beyond Unicode */
+    assert_string_equal(visible(&b, "x\xF0\x9F"), "x\\xF0\\x9F");                 /* cut off at the end */
     assert_string_equal(visible(&b, "\xFFx"), "\\xFFx");
     buf_release(&b);
 }

@@ -14,9 +14,15 @@
 #include <cmocka.h>
 
 /* A test is named by what it promises. */
-#define PROMISE(sentence, function) { sentence, function, NULL, NULL, NULL }
+#define PROMISE(sentence, function)          \
+    {                                        \
+        sentence, function, NULL, NULL, NULL \
+    }
 /* The same, in an empty directory that is the working directory meanwhile and gone afterwards. */
-#define PROMISE_IN_DIR(sentence, function) { sentence, function, unit_enter_dir, unit_leave_dir, NULL }
+#define PROMISE_IN_DIR(sentence, function)                       \
+    {                                                            \
+        sentence, function, unit_enter_dir, unit_leave_dir, NULL \
+    }
 
 #define RUN_PROMISES(tests) cmocka_run_group_tests(tests, NULL, NULL)
 

@@ -10,43 +10,43 @@
 #   make build/unit/test_text && build/unit/test_text
 #
 # Third-party libraries are the very ones the product is linked with (their static archives get along with glibc), as
-# our libdeflate is patched and the distribution's is not. libpq and OpenSSL are the host's. For a build without a
-# trace of musl: make check-unit UNIT_V=$(vendor/build.sh --libc host)
+# our libdeflate is patched and the distribution's is not. libpq and OpenSSL are the host's. `make SANITIZE=1 check-unit`
+# takes libraries that were built for the host's C library; the first time that costs minutes.
 UNIT_V        ?= $(V)
 UNIT_CC       ?= gcc
 UNIT_SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 UNIT_CFLAGS   ?= -std=gnu11 -g -O1 -Wall -Wextra -Werror
-UNIT_CPPFLAGS ?= -I. -Ibuild/gen -Ibuild/unit/include -I/usr/include/postgresql -D_GNU_SOURCE
+UNIT_CPPFLAGS ?= -I. -I$(B)/gen -I$(B)/unit/include -I/usr/include/postgresql -D_GNU_SOURCE
 UNIT_LIBS     ?= $(wildcard $(addprefix $(UNIT_V)/lib/lib,$(addsuffix .a, \
                    archive cjson mbedtls mbedx509 mbedcrypto deflate xxhash zstd lz4 bz2 lzma z))) -lpq -lssl -lcrypto
 
-unit_tests   := $(patsubst test/unit/%.c,build/unit/%,$(wildcard test/unit/test_*.c))
-unit_objects := $(patsubst %.c,build/unit/%.o,$(wildcard core/*/*.c))
+unit_tests   := $(patsubst test/unit/%.c,$(B)/unit/%,$(wildcard test/unit/test_*.c))
+unit_objects := $(patsubst %.c,$(B)/unit/%.o,$(wildcard core/*/*.c))
 
 # Those headers of $(UNIT_V) that are not the C library's, the host's libpq's or the host's OpenSSL's.
 unit_headers := sfb_pg_majors.h archive.h archive_entry.h cJSON.h cjson mbedtls psa libdeflate.h xxhash.h xxh3.h zstd.h \
                 zstd_errors.h zdict.h lz4.h lz4frame.h lz4hc.h bzlib.h lzma.h lzma zlib.h zconf.h
 
-build/unit/include: build/vendor-path test/unit/unit.mk
+$(B)/unit/include: $(B)/vendor-path test/unit/unit.mk
 	@rm -rf $@ && mkdir -p $@
 	@for h in $(unit_headers); do [ ! -e $(UNIT_V)/include/$$h ] || ln -s $(UNIT_V)/include/$$h $@/; done
 
-build/unit/%.o: %.c $(gen) test/unit/unit.mk | build/unit/include
+$(B)/unit/%.o: %.c $(gen) test/unit/unit.mk | $(B)/unit/include
 	@mkdir -p $(@D)
 	@echo "unit cc $<"
 	@$(UNIT_CC) $(UNIT_CPPFLAGS) $(UNIT_CFLAGS) $(UNIT_SANITIZE) -MMD -MP -c -o $@ $<
 
-build/unit/embed.o: vendor/embed.S build/vendor-path
+$(B)/unit/embed.o: vendor/embed.S $(B)/vendor-path
 	@mkdir -p $(@D)
 	@$(UNIT_CC) -Wa,-I,$(UNIT_V)/share -c -o $@ $<
 
-build/unit/core.a: $(unit_objects) build/unit/embed.o
+$(B)/unit/core.a: $(unit_objects) $(B)/unit/embed.o
 	@rm -f $@
 	@ar rc $@ $^
 
-build/unit/test_%: test/unit/test_%.c build/unit/core.a
+$(B)/unit/test_%: test/unit/test_%.c $(B)/unit/core.a
 	@echo "unit ld $@"
-	@$(UNIT_CC) $(UNIT_CPPFLAGS) $(UNIT_CFLAGS) $(UNIT_SANITIZE) -MMD -MP -o $@ $< build/unit/core.a $(UNIT_LIBS) \
+	@$(UNIT_CC) $(UNIT_CPPFLAGS) $(UNIT_CFLAGS) $(UNIT_SANITIZE) -MMD -MP -o $@ $< $(B)/unit/core.a $(UNIT_LIBS) \
 	    -lcmocka -lm -pthread
 
 unit: $(unit_tests) ## build the unit tests
