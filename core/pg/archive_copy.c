@@ -1,117 +1,123 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The COPY statement of a table's entry, taken apart and turned around. What is sent to a server must not be anything
- * that a name in a backup made of it; so nothing is searched for in the statement: it is read from its start, name by
- * name as SQL reads them, and whatever is not exactly expected is refused. */
-#include "core/pg/archive.h"
-
+/* archive_copy.c - the COPY statement of a table's entry, taken apart. What is sent to a server later must not be
+ * anything that a name in a backup made of it; so nothing is searched for in the statement: it is read from its start,
+ * name by name as SQL reads them, and whatever is not exactly expected is refused. */
+#include <stdlib.h>
 #include <string.h>
 
-struct scan {
-    const char *start, *at;
-};
+#include "core/pg/archive.h"
 
-static bool take_text(struct scan *s, const char *text)
-{
-    size_t n = strlen(text);
-
-    if (strncmp(s->at, text, n) != 0)
-        return false;
-    s->at += n;
-    return true;
-}
+#define NAME_MAX_BYTES 1024 /* PostgreSQL's own limit is 63, unless it was built with another */
 
 static bool is_plain(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
-           (unsigned char) c >= 0x80;
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '$' || (unsigned char)c >= 0x80;
 }
 
-/* A name, plain or in double quotes; `name`, when it is not NULL, gets it without them. */
-static bool take_name(struct scan *s, struct buf *name)
+/* Reads one identifier as PostgreSQL's quote_identifier() writes it: bare, or in double quotes with "" for ". Returns
+ * what follows it, or NULL. */
+static const char *take_name(const char *at, struct buf *name)
 {
-    const char *from = s->at;
-
-    if (*s->at != '"') {
-        while (is_plain(*s->at))
-            s->at++;
-        if (name != NULL)
-            buf_add(name, from, (size_t) (s->at - from));
-        return s->at > from;
+    buf_reset(name);
+    if (*at != '"') {
+        while (is_plain(*at))
+            buf_putc(name, *at++);
+        return name->size > 0 ? at : NULL;
     }
-    s->at++;
-    while (*s->at != '\0') {
-        if (*s->at == '"' && *++s->at != '"')
-            return s->at > from + 2; /* the quote that ends it */
-        if (name != NULL)
-            buf_putc(name, *s->at);
-        s->at++;
+    for (at++; *at != '\0'; at++) {
+        if (at[0] == '"' && at[1] == '"')
+            at++;
+        else if (at[0] == '"')
+            return name->size > 0 ? at + 1 : NULL;
+        buf_putc(name, *at);
     }
-    return false;
+    return NULL;
 }
 
-static bool take_columns(struct scan *s, size_t *n)
+static const char *take_word(const char *at, const char *word)
 {
-    *n = 0;
-    if (!take_text(s, "("))
-        return true;
+    size_t n = strlen(word);
+
+    return strncmp(at, word, n) == 0 ? at + n : NULL;
+}
+
+static int keep(char **where, const struct buf *name)
+{
+    *where = name->failed ? NULL : strdup(name->data);
+    return *where != NULL ? 0 : -1;
+}
+
+static int add_column(struct archive_copy *c, const struct buf *name)
+{
+    if ((c->n & (c->n - 1)) == 0) { /* full at powers of two */
+        char **more = realloc(c->columns, (c->n > 0 ? c->n * 2 : 1) * sizeof *more);
+
+        if (more == NULL)
+            return -1;
+        c->columns = more;
+    }
+    if (keep(&c->columns[c->n], name) < 0)
+        return -1;
+    c->n++;
+    return 0;
+}
+
+/* "(a, b)" */
+static const char *take_columns(const char *at, struct archive_copy *c, struct buf *name)
+{
     do {
-        if (!take_name(s, NULL))
-            return false;
-        ++*n;
-    } while (take_text(s, ", "));
-    return take_text(s, ")");
+        at = take_name(at + (c->n > 0 ? 2 : 1), name);
+        if (at == NULL || add_column(c, name) < 0)
+            return NULL;
+    } while (at[0] == ',' && at[1] == ' ');
+    return *at == ')' ? at + 1 : NULL;
 }
 
-/* On success s->at stands at the blanks in front of FROM. */
-static bool take_statement(struct scan *s, struct buf *schema, struct buf *table, size_t *columns)
+/* COPY [schema.]table [(columns)] [WITH OIDS] FROM stdin; */
+static bool take_statement(const struct archive_entry *e, struct archive_copy *c, struct buf *name)
 {
-    struct scan first;
+    const char *at = take_word(e->copy != NULL ? e->copy : "", "COPY ");
 
-    if (!take_text(s, "COPY "))
+    if (at == NULL || (at = take_name(at, name)) == NULL || keep(&c->table, name) < 0)
         return false;
-    first = *s;
-    if (!take_name(s, NULL))
-        return false;
-    if (take_text(s, ".")) {
-        if (schema != NULL && !take_name(&first, schema))
+    if (*at == '.') {
+        c->schema = c->table;
+        c->table = NULL;
+        if ((at = take_name(at + 1, name)) == NULL || keep(&c->table, name) < 0)
             return false;
-        if (!take_name(s, table))
+    } else { /* before 10.3 the schema was set by search_path */
+        c->schema = strdup(e->schema != NULL ? e->schema : "");
+        if (c->schema == NULL)
             return false;
-    } else if (table != NULL && !take_name(&first, table)) {
-        return false;
     }
-    if (!take_text(s, " ") || !take_columns(s, columns))
+    at += strspn(at, " ");
+    if (*at == '(' && (at = take_columns(at, c, name)) == NULL)
         return false;
-    struct scan end = *s;
-    return take_text(&end, " FROM stdin;") && (strcmp(end.at, "\n") == 0 || *end.at == '\0');
+    at += strspn(at, " ");
+    return strcmp(at, "FROM stdin;\n") == 0;
 }
 
-static int refuse(const struct archive_entry *e, struct err *err)
+int archive_copy_parse(const struct archive_entry *e, struct archive_copy *out, struct err *err)
 {
-    char name[160];
+    struct buf name;
+    bool good;
 
-    return err_set(err, ERR_DAMAGED, "%s: its COPY statement is not one that pg_dump writes",
-                   archive_entry_name(e, name, sizeof name));
+    memset(out, 0, sizeof *out);
+    buf_init(&name, NAME_MAX_BYTES);
+    good = take_statement(e, out, &name);
+    buf_release(&name);
+    if (good)
+        return 0;
+    archive_copy_release(out);
+    return err_set(err, ERR_DAMAGED, "entry %d has a COPY statement that is none", e->id);
 }
 
-int archive_copy_out(const struct archive_entry *e, struct buf *out, struct err *err)
+void archive_copy_release(struct archive_copy *c)
 {
-    struct scan s = { .start = e->copy, .at = e->copy };
-    size_t columns;
-
-    if (e->copy == NULL || !take_statement(&s, NULL, NULL, &columns))
-        return refuse(e, err);
-    buf_add(out, s.start, (size_t) (s.at - s.start));
-    buf_puts(out, " TO STDOUT");
-    return buf_check(out, err);
-}
-
-int archive_copy_table(const struct archive_entry *e, struct buf *schema, struct buf *table, size_t *columns,
-                       struct err *err)
-{
-    struct scan s = { .start = e->copy, .at = e->copy };
-
-    if (e->copy == NULL || !take_statement(&s, schema, table, columns))
-        return refuse(e, err);
-    return buf_check(schema, err) < 0 ? -1 : buf_check(table, err);
+    for (size_t i = 0; i < c->n; i++)
+        free(c->columns[i]);
+    free(c->columns);
+    free(c->schema);
+    free(c->table);
+    memset(c, 0, sizeof *c);
 }
