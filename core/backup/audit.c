@@ -2,6 +2,7 @@
 /* audit.c - the contract's audit logs: one line an event. */
 #include "core/backup/audit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/clock.h"

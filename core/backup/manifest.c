@@ -2,6 +2,7 @@
 /* manifest.c - what a backup is: its parts in memory, and the names of its files. The JSON is in manifest_json.c. */
 #include "core/backup/manifest.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -274,4 +275,12 @@ int manifest_check_label(const char *label, struct err *err)
         return -1;
     }
     return 0;
+}
+
+bool manifest_label_is_good(const char *label)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    size_t n = strspn(label, letters);
+
+    return n > 0 && n <= 64 && label[n] == '\0' && label[0] != '.' && label[0] != '-';
 }

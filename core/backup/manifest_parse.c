@@ -2,6 +2,7 @@
 /* manifest_parse.c - a manifest out of JSON that anybody may have written. */
 #include "core/backup/manifest.h"
 
+#include <stdio.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <limits.h>

@@ -2,6 +2,7 @@
 /* places.c - where this host keeps things, and the databases of the environments. */
 #include "core/backup/places.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

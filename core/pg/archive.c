@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "core/pg/archive.h"
 
+#include <stdio.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,13 @@ struct archive_entry *archive_find(const struct archive *a, int id)
     if (a->n > 0)
         found = bsearch(&key, a->index, a->n, sizeof *a->index, by_id);
     return found == NULL ? NULL : &a->entries[found->entry];
+}
+
+struct archive_entry *archive_next_data(const struct archive *a, size_t *at)
+{
+    while (*at < a->n && !a->entries[*at].has_data)
+        ++*at;
+    return *at < a->n ? &a->entries[*at] : NULL;
 }
 
 void archive_release(struct archive *a)

@@ -113,6 +113,7 @@ void archive_release(struct archive *a);
 bool archive_is(const void *bytes, size_t n);
 
 struct archive_entry *archive_find(const struct archive *a, int id); /* NULL: no such entry */
+struct archive_entry *archive_next_data(const struct archive *a, size_t *at); /* the first with data from *at on; or NULL */
 const char *archive_method_name(enum archive_method method);         /* none, gzip, lz4, zstd */
 
 /* "the data of TABLE DATA schema.name": for messages; visible characters only. Returns out. */

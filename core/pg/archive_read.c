@@ -2,6 +2,7 @@
 /* The header and the table of contents. The bytes stay in memory as they are in the file; strings point into them. */
 #include "core/pg/archive.h"
 
+#include <stdio.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
