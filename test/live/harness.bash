@@ -107,7 +107,7 @@ test_begin() {
         mkdir "$T/$name"
         chmod 777 "$T/$name"
     done
-    export T HOME=$T SFB_WORK_DIR=$T/work SFB_CACHE_DIR=$T/cache SFB_LOG_DIR=$T/log SFB_STATE_DIR=$T/state
+    export T HOME=$T WORK=$T/work CACHE=$T/cache SFB_WORK_DIR=$T/work SFB_CACHE_DIR=$T/cache SFB_LOG_DIR=$T/log SFB_STATE_DIR=$T/state
     unset PRODUCTION_DATABASE_URL STAGING_DATABASE_URL DATABASE_URL
 }
 
@@ -116,6 +116,7 @@ test_end() {
     for pid in "$T"/sfb-*.pid; do
         [ ! -f "$pid" ] || kill -9 -- "-$(<"$pid")" 2>/dev/null || :
     done
+    [ ! -f "$T/hole.pid" ] || kill "$(<"$T/hole.pid")" 2>/dev/null || :
     [ -z "${PG_PORT-}" ] || release_locks 2>/dev/null || :
     rm -rf "$T"
 }
@@ -163,6 +164,28 @@ in_mount_namespace() {
     else unshare --user --map-root-user --mount --propagation private "$@"; fi
 }
 need_small_fs() { small_fs 64k "$T" true 2>/dev/null || skip "mounting a tmpfs is not allowed here"; }
+
+# The pg_dump of that sfb is stopped while rows flow: its file has begun to grow. DUMP is its pid; kill -CONT lets it go on.
+stop_in_the_middle() {
+    wait_for 30 grows "$SFB_WORK_DIR" || return 1
+    DUMP=$(pgrep -P "$PID" | head -n 1)
+    kill -STOP "$DUMP"
+    grows "$SFB_WORK_DIR" || { echo "too late: the dump was over" >&2; return 1; }
+}
+grows() { [ -n "$(find "$1" -name '.*.partial-*' -size +64k)" ]; }
+
+# A server that accepts connections and never answers: HOLE_PORT.
+black_hole() {
+    perl -MIO::Socket::INET -e '
+        $| = 1;
+        my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 20) or die;
+        print $s->sockport, "\n";
+        while (1) { push @held, $s->accept }' >"$T/hole" 2>/dev/null </dev/null 3>&- &
+    echo $! >"$T/hole.pid"
+    disown
+    wait_for 10 test -s "$T/hole"
+    HOLE_PORT=$(<"$T/hole")
+}
 
 # ---- PostgreSQL servers ---------------------------------------------------------------------------------------------
 
@@ -367,4 +390,16 @@ the_file() {
         return 1
     fi
     echo "$found"
+}
+# json FILE MEMBER...: the value at that path of members and indexes
+json() {
+    local file=$1
+    shift
+    perl -MJSON::PP -0777 -e '
+        my $v = JSON::PP->new->utf8->allow_bignum->decode(do { open my $f, "<", shift or die; <$f> });
+        for (@ARGV) {
+            $v = ref $v eq "ARRAY" ? $v->[$_] : exists $v->{$_} ? $v->{$_} : die "no member $_\n";
+        }
+        binmode STDOUT, ":utf8";
+        print ref $v && ref $v !~ /^(Math|JSON)/ ? JSON::PP->new->canonical->encode($v) : $v, "\n"' "$file" "$@"
 }
