@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* restore.c - running pg_restore. The plan: restore_plan.c */
+#include "core/pg/restore.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/buf.h"
+#include "core/base/log.h"
+#include "core/base/os.h"
+
+#define MAX_LIST (64 * 1024 * 1024)
+
+/* The commit that publishes the database is a synchronous one, and so makes durable all that came before it. */
+const char restore_session[] = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
+                               " -c default_transaction_read_only=off";
+
+int restore_same_file(const char *path, int fd, struct err *err)
+{
+    struct stat named, opened;
+
+    if (fstat(fd, &opened) < 0)
+        return err_errno(err, "can't look at %s", path);
+    if (stat(path, &named) == 0 && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino)
+        return 0;
+    return err_set(err, ERR_DAMAGED, "%s was replaced by another file after it had been verified", path);
+}
+
+/* The list for --use-list: NULL in *path when all is wanted. */
+static int write_list(const struct restore_plan *plan, const char *work_dir, char **path, struct err *err)
+{
+    struct buf list;
+    int rc = -1;
+
+    *path = NULL;
+    if (plan->skipped == 0)
+        return 0;
+    buf_init(&list, MAX_LIST);
+    for (size_t i = 0; i < plan->archive->n; i++)
+        if (!plan->skip[i])
+            buf_printf(&list, "%d;\n", plan->archive->entries[i].id);
+    if (asprintf(path, "%s/.sfb-restore-%ld.list", work_dir, (long)getpid()) < 0) {
+        *path = NULL;
+        err_no_memory(err);
+        goto out;
+    }
+    if (buf_check(&list, err) == 0 && os_write_file(*path, list.data, list.size, err) == 0)
+        rc = 0;
+out:
+    buf_release(&list);
+    return rc;
+}
+
+int restore_run(const struct restore_plan *plan, const struct restore_files *files, const struct target *into,
+                enum restore_part part, unsigned jobs, struct err *err)
+{
+    struct tool_run run = { TOOL_RUN_NONE };
+    char jobs_option[32], *list = NULL, *list_option = NULL, *path = NULL;
+    const char *args[12];
+    int n = 0, rc = -1;
+
+    if (restore_same_file(files->path, files->fd, err) < 0 || write_list(plan, files->work_dir, &list, err) < 0)
+        goto out;
+    if (asprintf(&path, "%s%s", files->path[0] == '-' ? "./" : "", files->path) < 0)
+        path = NULL;
+    if (list != NULL && asprintf(&list_option, "--use-list=%s", list) < 0)
+        list_option = NULL;
+    if (path == NULL || (list != NULL && list_option == NULL)) {
+        err_no_memory(err);
+        goto out;
+    }
+    args[n++] = "--exit-on-error";
+    args[n++] = "--no-password";
+    if (part == RESTORE_SCHEMA) {
+        args[n++] = "--section=pre-data";
+    } else {
+        args[n++] = "--section=data";
+        args[n++] = "--section=post-data";
+        snprintf(jobs_option, sizeof jobs_option, "--jobs=%u", jobs > 0 ? jobs : 1);
+        args[n++] = jobs_option;
+    }
+    if (list_option != NULL)
+        args[n++] = list_option;
+    if (plan->no_owner)
+        args[n++] = "--no-owner";
+    if (plan->no_tablespaces)
+        args[n++] = "--no-tablespaces";
+    if (log_is_verbose())
+        args[n++] = "--verbose";
+    args[n++] = path;
+    args[n] = NULL;
+
+    run.tool = &plan->tool;
+    run.program = TOOL_PG_RESTORE;
+    run.args = args;
+    run.target = into;
+    run.session_options = restore_session;
+    if (tool_start(&run, err) < 0 || tool_wait(&run, ERR_RESTORE, err) < 0)
+        goto out;
+    rc = restore_same_file(files->path, files->fd, err);
+out:
+    tool_stop(&run);
+    if (list != NULL)
+        unlink(list);
+    free(list);
+    free(list_option);
+    free(path);
+    return rc;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* restore.h - pg_restore of one archive into one empty database.
+ *
+ * First a plan is made, which changes nothing: the program that reads the archive, roles and tablespaces that the
+ * server lacks, extensions it can't install, what this user may not create. Then pg_restore runs in two parts, the
+ * schema before everything else, so that a dump which does not fit this server fails while the old database still
+ * stands. It stops at the first error.
+ *
+ *     restore_plan_make(c, archive, bindir, &plan, &err)      plan.missing: roles to be made
+ *     restore_plan_settle(&plan, &refused, &err)              plan.losses: sentences for the user
+ *     restore_run(&plan, &files, into, RESTORE_SCHEMA, 1, &err)
+ *     restore_run(&plan, &files, into, RESTORE_REST, jobs, &err)
+ */
+#pragma once
+#include <stdbool.h>
+#include "core/base/err.h"
+#include "core/base/names.h"
+#include "core/pg/archive.h"
+#include "core/pg/conn.h"
+#include "core/pg/tool.h"
+
+struct restore_plan {
+    const struct archive *archive;
+    struct tool tool;
+    char *user;
+    bool superuser, may_create_roles;
+    struct names owners, others;     /* roles the archive speaks of (roles.h) */
+    struct names missing;            /* those of them that the server lacks */
+    struct names foreign;            /* owners that this user can't give things to, though they exist */
+    struct names lost_tablespaces;
+    bool no_owner, no_tablespaces;
+    bool *skip;                      /* per entry of the archive */
+    size_t skipped;
+    struct names losses;             /* sentences: what will not be as it was */
+};
+
+/* ERR_RESTORE when the archive can't be restored on this server at all: the message lists all that is missing. */
+int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, struct restore_plan *plan, struct err *err);
+
+/* Decides what is done without the roles that can't be had (`refused`, of plan->missing). Call once. */
+int restore_plan_settle(struct restore_plan *plan, const struct names *refused, struct err *err);
+void restore_plan_release(struct restore_plan *plan);
+
+/* Of plan->missing, those that can't be made: all, or the names PostgreSQL keeps for itself. */
+int restore_plan_unmakeable(const struct restore_plan *plan, struct names *out, struct err *err);
+
+enum restore_part { RESTORE_SCHEMA, RESTORE_REST };
+
+struct restore_files {
+    const char *path;     /* the archive: pg_restore's jobs each open it */
+    int fd;               /* the same, as it was checked: another file of that name is ERR_DAMAGED */
+    const char *work_dir; /* for the list of what to restore, when that is not everything */
+};
+
+/* ERR_RESTORE with pg_restore's first error. */
+int restore_run(const struct restore_plan *plan, const struct restore_files *files, const struct target *into,
+                enum restore_part part, unsigned jobs, struct err *err);
+
+/* Settings of sessions that load data: nothing needs to be durable before the database gets its name, and indexes are
+ * built with more memory than is usual for a query. */
+extern const char restore_session[];
+
+/* ERR_DAMAGED when path is not the file that fd is. */
+int restore_same_file(const char *path, int fd, struct err *err);
