@@ -209,16 +209,6 @@ static int feed_table(struct feeder *f, struct archive_entry *e, struct err *err
 
 /* ---- blocks -------------------------------------------------------------------------------------------------- */
 
-/* The entry whose block has to come next; NULL: all have come. */
-static struct archive_entry *expected(struct feeder *f)
-{
-    struct archive *toc = &f->t.result->toc;
-
-    while (f->next_entry < toc->n && !toc->entries[f->next_entry].has_data)
-        f->next_entry++;
-    return f->next_entry < toc->n ? &toc->entries[f->next_entry] : NULL;
-}
-
 static int feed_blocks(struct feeder *f, struct err *err)
 {
     enum archive_block_type type;
@@ -227,14 +217,14 @@ static int feed_blocks(struct feeder *f, struct err *err)
     int rc;
 
     while ((rc = archive_in_block(&f->in, &f->t.result->toc, &type, &e, err)) > 0) {
-        if (e != expected(f))
+        if (e != archive_next_data(&f->t.result->toc, &f->next_entry))
             return err_set(err, ERR_DUMP, "offset %" PRIu64 ": %s comes out of order", archive_in_tell(&f->in),
                            archive_entry_name(e, name, sizeof name));
         if ((type == BLOCK_OBJECTS ? feed_objects(f, e, err) : feed_table(f, e, err)) < 0)
             return -1;
         f->next_entry++;
     }
-    if (rc == 0 && (e = expected(f)) != NULL)
+    if (rc == 0 && (e = archive_next_data(&f->t.result->toc, &f->next_entry)) != NULL)
         return err_set(err, ERR_DUMP, "the archive ends at offset %" PRIu64 ", before %s", archive_in_tell(&f->in),
                        archive_entry_name(e, name, sizeof name));
     if (rc == 0 && f->job != NULL)
