@@ -11,13 +11,13 @@
 /* libdeflate's levels 1 to 9 are taken as they are: each is faster than zlib's of that number, and smaller. */
 struct deflater *deflater_new(int level)
 {
-    return (struct deflater *) libdeflate_alloc_compressor(level);
+    return (struct deflater *)libdeflate_alloc_compressor(level);
 }
 
 void deflater_free(struct deflater *d)
 {
     if (d != NULL)
-        libdeflate_free_compressor((struct libdeflate_compressor *) d);
+        libdeflate_free_compressor((struct libdeflate_compressor *)d);
 }
 
 size_t deflater_bound(size_t n)
@@ -27,7 +27,7 @@ size_t deflater_bound(size_t n)
 
 size_t deflater_segment(struct deflater *d, const void *in, size_t n, int last, void *out)
 {
-    struct libdeflate_compressor *c = (struct libdeflate_compressor *) d;
+    struct libdeflate_compressor *c = (struct libdeflate_compressor *)d;
 
     return last ? libdeflate_deflate_compress(c, in, n, out, deflater_bound(n))
                 : libdeflate_deflate_compress_segment(c, in, n, out, deflater_bound(n));
@@ -45,12 +45,12 @@ uint32_t deflate_crc32(const void *bytes, size_t n)
 
 uint32_t deflate_adler32_join(uint32_t first, uint32_t second, uint64_t second_n)
 {
-    return (uint32_t) adler32_combine(first, second, (z_off_t) second_n);
+    return (uint32_t)adler32_combine(first, second, (z_off_t)second_n);
 }
 
 uint32_t deflate_crc32_join(uint32_t first, uint32_t second, uint64_t second_n)
 {
-    return (uint32_t) crc32_combine(first, second, (z_off_t) second_n);
+    return (uint32_t)crc32_combine(first, second, (z_off_t)second_n);
 }
 
 void deflate_zlib_header(int level, uint8_t out[2])
@@ -59,8 +59,8 @@ void deflate_zlib_header(int level, uint8_t out[2])
     unsigned header = 0x7800 | strength << 6; /* deflate, window of 32 KiB */
 
     header += 31 - header % 31;
-    out[0] = (uint8_t) (header >> 8);
-    out[1] = (uint8_t) header;
+    out[0] = (uint8_t)(header >> 8);
+    out[1] = (uint8_t)header;
 }
 
 /* ---- a .gz file ---------------------------------------------------------------------------------------------- */
@@ -88,7 +88,7 @@ static int gzip_job_init(void *p, void *cookie)
 {
     struct gzip_job *job = p;
 
-    (void) cookie;
+    (void)cookie;
     job->in = malloc(DEFLATE_SEGMENT);
     job->out = malloc(deflater_bound(DEFLATE_SEGMENT));
     return job->in == NULL || job->out == NULL ? -1 : 0;
@@ -98,14 +98,14 @@ static void gzip_job_release(void *p, void *cookie)
 {
     struct gzip_job *job = p;
 
-    (void) cookie;
+    (void)cookie;
     free(job->in);
     free(job->out);
 }
 
 static void *gzip_worker_new(void *cookie)
 {
-    return deflater_new(((struct gzip_writer *) cookie)->level);
+    return deflater_new(((struct gzip_writer *)cookie)->level);
 }
 
 static void gzip_worker_free(void *worker)
@@ -117,7 +117,7 @@ static int gzip_work(void *p, void *worker, void *cookie, struct err *err)
 {
     struct gzip_job *job = p;
 
-    (void) cookie;
+    (void)cookie;
     job->crc = deflate_crc32(job->in, job->in_n);
     job->out_n = deflater_segment(worker, job->in, job->in_n, job->last, job->out);
     return job->out_n > 0 ? 0 : err_set(err, ERR_INTERNAL, "a segment grew while it was compressed");
@@ -146,8 +146,8 @@ static int gzip_done(void *p, void *cookie, struct err *err)
         uint8_t end[8];
 
         for (int i = 0; i < 4; i++) {
-            end[i] = (uint8_t) (w->crc >> 8 * i);
-            end[4 + i] = (uint8_t) (w->bytes >> 8 * i); /* modulo 2^32, says RFC 1952 */
+            end[i] = (uint8_t)(w->crc >> 8 * i);
+            end[4 + i] = (uint8_t)(w->bytes >> 8 * i); /* modulo 2^32, says RFC 1952 */
         }
         return w->sink(w->cookie, end, sizeof end, err);
     }

@@ -87,17 +87,17 @@ struct part {
 static int part_read(struct part *p, struct digest *d, char *buf)
 {
     while (p->n > 0) {
-        size_t want = p->n < PIECE ? (size_t) p->n : PIECE;
+        size_t want = p->n < PIECE ? (size_t)p->n : PIECE;
         ssize_t got = os_pread(p->fd, buf, want, p->offset, p->what, &p->err);
 
         if (got < 0 || os_check_interrupt(&p->err) < 0)
             return -1;
         if (got == 0)
             break;
-        digest_put(d, buf, (size_t) got);
-        p->offset += (uint64_t) got;
+        digest_put(d, buf, (size_t)got);
+        p->offset += (uint64_t)got;
         if (p->n != UINT64_MAX)
-            p->n -= (uint64_t) got;
+            p->n -= (uint64_t)got;
     }
     digest_end(d, &p->sum);
     return 0;

@@ -31,8 +31,8 @@ struct pool {
     pthread_cond_t work, progress; /* there is a job to run; there is a free slot, or nothing left to do */
     uint64_t submit_next, run_next, done_next;
     unsigned running;
-    bool in_done;  /* some thread delivers results */
-    bool stopping; /* the threads are to end */
+    bool in_done;    /* some thread delivers results */
+    bool stopping;   /* the threads are to end */
     uint64_t failed; /* number of the first job that failed; UINT64_MAX: none */
     struct err err;
 };
@@ -217,7 +217,7 @@ void *pool_next(struct pool *p)
 
 void pool_submit(struct pool *p, void *job)
 {
-    (void) job; /* there is only one that was taken */
+    (void)job; /* there is only one that was taken */
     pthread_mutex_lock(&p->lock);
     slot_of(p, p->submit_next)->state = READY;
     p->submit_next++;

@@ -22,10 +22,10 @@
 struct pool;
 
 struct pool_ops {
-    size_t job_size; /* of the caller's job structure, which starts out as zeros */
-    int (*job_init)(void *job, void *cookie);      /* its buffers; -1 without memory */
-    void (*job_release)(void *job, void *cookie);  /* also of a job whose init failed */
-    void *(*worker_new)(void *cookie);             /* what a thread keeps, e.g. a compressor; NULL without memory */
+    size_t job_size;                              /* of the caller's job structure, which starts out as zeros */
+    int (*job_init)(void *job, void *cookie);     /* its buffers; -1 without memory */
+    void (*job_release)(void *job, void *cookie); /* also of a job whose init failed */
+    void *(*worker_new)(void *cookie);            /* what a thread keeps, e.g. a compressor; NULL without memory */
     void (*worker_free)(void *worker);
     int (*work)(void *job, void *worker, void *cookie, struct err *err);
     int (*done)(void *job, void *cookie, struct err *err);

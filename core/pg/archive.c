@@ -15,7 +15,7 @@ struct archive_index {
 
 static int by_id(const void *a, const void *b)
 {
-    int x = ((const struct archive_index *) a)->id, y = ((const struct archive_index *) b)->id;
+    int x = ((const struct archive_index *)a)->id, y = ((const struct archive_index *)b)->id;
 
     return x < y ? -1 : x > y;
 }
@@ -29,7 +29,7 @@ int archive_index_build(struct archive *a, enum err_class damage, struct err *er
         return err_no_memory(err);
     a->memory += a->n * sizeof *a->index;
     for (size_t i = 0; i < a->n; i++)
-        a->index[i] = (struct archive_index) { .id = a->entries[i].id, .entry = (uint32_t) i };
+        a->index[i] = (struct archive_index){ .id = a->entries[i].id, .entry = (uint32_t)i };
     qsort(a->index, a->n, sizeof *a->index, by_id);
     for (size_t i = 1; i < a->n; i++)
         if (a->index[i].id == a->index[i - 1].id)
@@ -68,7 +68,7 @@ const char *archive_method_name(enum archive_method method)
 {
     static const char *const names[] = { "none", "gzip", "lz4", "zstd" };
 
-    return (unsigned) method < sizeof names / sizeof *names ? names[method] : "unknown";
+    return (unsigned)method < sizeof names / sizeof *names ? names[method] : "unknown";
 }
 
 const char *archive_entry_name(const struct archive_entry *e, char *out, size_t size)
@@ -100,25 +100,25 @@ size_t archive_offset_field(const struct archive *a, uint64_t offset, uint8_t ou
 {
     out[0] = OFFSET_KNOWN;
     for (int i = 0; i < a->offset_size; i++)
-        out[1 + i] = (uint8_t) (offset >> 8 * i);
-    return (size_t) a->offset_size + 1;
+        out[1 + i] = (uint8_t)(offset >> 8 * i);
+    return (size_t)a->offset_size + 1;
 }
 
 size_t archive_put_int(const struct archive *a, int64_t value, uint8_t out[ARCHIVE_PATCH])
 {
-    uint64_t size = (uint64_t) (value < 0 ? -value : value);
+    uint64_t size = (uint64_t)(value < 0 ? -value : value);
 
     out[0] = value < 0;
     for (int i = 0; i < a->int_size; i++)
-        out[1 + i] = (uint8_t) (size >> 8 * i);
-    return (size_t) a->int_size + 1;
+        out[1 + i] = (uint8_t)(size >> 8 * i);
+    return (size_t)a->int_size + 1;
 }
 
 size_t archive_method_field(const struct archive *a, enum archive_method method, int level, uint8_t out[ARCHIVE_PATCH])
 {
     if (a->version < ARCHIVE_VERSION(1, 15))
         return archive_put_int(a, method == ARCHIVE_NONE ? 0 : level, out);
-    out[0] = (uint8_t) method;
+    out[0] = (uint8_t)method;
     return 1;
 }
 

@@ -63,14 +63,14 @@ enum archive_section { SECTION_NONE = 1, SECTION_PRE_DATA, SECTION_DATA, SECTION
 enum archive_offset { OFFSET_UNKNOWN = 1, OFFSET_KNOWN = 2, OFFSET_NO_DATA = 3 };
 enum archive_block_type { BLOCK_DATA = 1, BLOCK_OBJECTS = 3 };
 
-#define ARCHIVE_VERSION(major, minor) ((major) * 256 + (minor))
+#define ARCHIVE_VERSION(major, minor) ((major)*256 + (minor))
 
 struct archive_entry {
     int id;
     bool has_data; /* a block with this id follows the contents */
     bool with_oids;
-    int section;   /* enum archive_section, or what the file says */
-    int relkind;   /* 0 before 1.16 */
+    int section; /* enum archive_section, or what the file says */
+    int relkind; /* 0 before 1.16 */
     uint32_t class_oid, oid;
     const char *tag, *desc, *defn, *drop, *copy, *schema, *tablespace, *tableam, *owner; /* NULL: not there */
     int *depends; /* dump ids; may name entries that are not in the archive, and go in circles */
@@ -85,8 +85,8 @@ struct archive {
     int revision;
     int int_size, offset_size;
     enum archive_method method;
-    int level;   /* before 1.15: as the header says; from 1.15 on: 0 */
-    int second, minute, hour, day, month, year, is_dst; /* as in the file */
+    int level;                                            /* before 1.15: as the header says; from 1.15 on: 0 */
+    int second, minute, hour, day, month, year, is_dst;   /* as in the file */
     const char *database, *server_version, *dump_version; /* NULL: not there */
     struct archive_entry *entries;
     size_t n;
@@ -113,8 +113,9 @@ void archive_release(struct archive *a);
 bool archive_is(const void *bytes, size_t n);
 
 struct archive_entry *archive_find(const struct archive *a, int id); /* NULL: no such entry */
-struct archive_entry *archive_next_data(const struct archive *a, size_t *at); /* the first with data from *at on; or NULL */
-const char *archive_method_name(enum archive_method method);         /* none, gzip, lz4, zstd */
+struct archive_entry *archive_next_data(const struct archive *a,
+                                        size_t *at);         /* the first with data from *at on; or NULL */
+const char *archive_method_name(enum archive_method method); /* none, gzip, lz4, zstd */
 
 /* "the data of TABLE DATA schema.name": for messages; visible characters only. Returns out. */
 const char *archive_entry_name(const struct archive_entry *e, char *out, size_t size);
@@ -145,7 +146,8 @@ int archive_list(const struct archive *a, struct buf *out, struct err *err);
 #define ARCHIVE_PATCH 40
 size_t archive_offset_field(const struct archive *a, uint64_t offset, uint8_t out[ARCHIVE_PATCH]);
 size_t archive_method_field(const struct archive *a, enum archive_method method, int level, uint8_t out[ARCHIVE_PATCH]);
-size_t archive_put_int(const struct archive *a, int64_t value, uint8_t out[ARCHIVE_PATCH]); /* an int; int_size + 1 bytes */
+size_t archive_put_int(const struct archive *a, int64_t value,
+                       uint8_t out[ARCHIVE_PATCH]); /* an int; int_size + 1 bytes */
 
 /* ---- what passed --------------------------------------------------------------------------------------------- */
 

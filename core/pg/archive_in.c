@@ -39,15 +39,15 @@ ssize_t archive_in_fill(struct archive_in *in, size_t n, struct err *err)
             return -1;
         if (got == 0)
             break;
-        in->end += (size_t) got;
+        in->end += (size_t)got;
     }
-    return (ssize_t) archive_in_ready(in);
+    return (ssize_t)archive_in_ready(in);
 }
 
 static int ends_early(struct archive_in *in, const char *what, struct err *err)
 {
-    return err_set(err, in->damage, "the archive ends at offset %" PRIu64 ", in the middle of %s",
-                   in->offset + in->end, what);
+    return err_set(err, in->damage, "the archive ends at offset %" PRIu64 ", in the middle of %s", in->offset + in->end,
+                   what);
 }
 
 int archive_in_need(struct archive_in *in, size_t n, const char *what, struct err *err)
@@ -57,7 +57,7 @@ int archive_in_need(struct archive_in *in, size_t n, const char *what, struct er
     ssize_t ready = archive_in_fill(in, n, err);
     if (ready < 0)
         return -1;
-    return (size_t) ready < n ? ends_early(in, what, err) : 0;
+    return (size_t)ready < n ? ends_early(in, what, err) : 0;
 }
 
 int archive_in_skip(struct archive_in *in, uint64_t n, const char *what, struct err *err)
@@ -69,7 +69,7 @@ int archive_in_skip(struct archive_in *in, uint64_t n, const char *what, struct 
             return -1;
         if (ready == 0)
             return ends_early(in, what, err);
-        size_t part = (uint64_t) ready < n ? (size_t) ready : (size_t) n;
+        size_t part = (uint64_t)ready < n ? (size_t)ready : (size_t)n;
         in->at += part;
         n -= part;
     }
@@ -78,18 +78,18 @@ int archive_in_skip(struct archive_in *in, uint64_t n, const char *what, struct 
 
 int archive_in_int(struct archive_in *in, const struct archive *a, const char *what, int64_t *value, struct err *err)
 {
-    size_t n = (size_t) a->int_size + 1;
+    size_t n = (size_t)a->int_size + 1;
     uint64_t sum = 0;
 
     if (archive_in_need(in, n, what, err) < 0)
         return -1;
-    const uint8_t *bytes = (const uint8_t *) in->buf + in->at;
+    const uint8_t *bytes = (const uint8_t *)in->buf + in->at;
     for (size_t i = n - 1; i > 0; i--)
         sum = sum << 8 | bytes[i];
     if (bytes[0] > 1 || sum > UINT32_MAX) /* writers have ints of 32 bits, however wide they are stored */
-        return err_set(err, in->damage, "offset %" PRIu64 ": no number where one should be, in %s",
-                       archive_in_tell(in), what);
-    *value = bytes[0] ? -(int64_t) sum : (int64_t) sum;
+        return err_set(err, in->damage, "offset %" PRIu64 ": no number where one should be, in %s", archive_in_tell(in),
+                       what);
+    *value = bytes[0] ? -(int64_t)sum : (int64_t)sum;
     in->at += n;
     return 0;
 }
@@ -102,45 +102,47 @@ int archive_in_block(struct archive_in *in, const struct archive *a, enum archiv
     int64_t id;
 
     if (ready <= 0)
-        return (int) ready;
-    int byte = (uint8_t) in->buf[in->at];
+        return (int)ready;
+    int byte = (uint8_t)in->buf[in->at];
     if (byte != BLOCK_DATA && byte != BLOCK_OBJECTS)
         return err_set(err, in->damage, "offset %" PRIu64 ": no data block starts here (type %d)", start, byte);
     in->at++;
     if (archive_in_int(in, a, "a data block's header", &id, err) < 0)
         return -1;
-    *type = (enum archive_block_type) byte;
-    *entry = id > 0 && id <= INT32_MAX ? archive_find(a, (int) id) : NULL;
+    *type = (enum archive_block_type)byte;
+    *entry = id > 0 && id <= INT32_MAX ? archive_find(a, (int)id) : NULL;
     if (*entry == NULL)
-        return err_set(err, in->damage, "offset %" PRIu64 ": a data block of entry %" PRId64
-                       ", which the table of contents does not have", start, id);
+        return err_set(err, in->damage,
+                       "offset %" PRIu64 ": a data block of entry %" PRId64
+                       ", which the table of contents does not have",
+                       start, id);
     if (!(*entry)->has_data)
-        return err_set(err, in->damage, "offset %" PRIu64 ": a data block of entry %" PRId64
-                       " (%s %s), which should have none", start, id, (*entry)->desc, (*entry)->tag);
+        return err_set(err, in->damage,
+                       "offset %" PRIu64 ": a data block of entry %" PRId64 " (%s %s), which should have none", start,
+                       id, (*entry)->desc, (*entry)->tag);
     return 1;
 }
 
-int64_t archive_in_chunk(struct archive_in *in, const struct archive *a, const struct archive_entry *e,
-                         struct err *err)
+int64_t archive_in_chunk(struct archive_in *in, const struct archive *a, const struct archive_entry *e, struct err *err)
 {
     char what[160];
     int64_t n;
 
     /* The usual case first: this runs once for each row of a database, and the name is for errors only. */
     if (a->int_size == 4 && archive_in_ready(in) >= 5) {
-        const uint8_t *b = (const uint8_t *) in->buf + in->at;
+        const uint8_t *b = (const uint8_t *)in->buf + in->at;
 
         if (b[0] == 0 && b[4] < 0x80) {
             in->at += 5;
-            return (int64_t) (b[1] | (uint32_t) b[2] << 8 | (uint32_t) b[3] << 16 | (uint32_t) b[4] << 24);
+            return (int64_t)(b[1] | (uint32_t)b[2] << 8 | (uint32_t)b[3] << 16 | (uint32_t)b[4] << 24);
         }
     }
     archive_entry_name(e, what, sizeof what);
     if (archive_in_int(in, a, what, &n, err) < 0)
         return -1;
     if (n < 0 || n > INT32_MAX)
-        return err_set(err, in->damage, "offset %" PRIu64 ": a chunk of %" PRId64 " bytes in %s",
-                       archive_in_tell(in), n, what);
+        return err_set(err, in->damage, "offset %" PRIu64 ": a chunk of %" PRId64 " bytes in %s", archive_in_tell(in),
+                       n, what);
     return n;
 }
 
@@ -148,7 +150,7 @@ int64_t archive_in_chunk(struct archive_in *in, const struct archive *a, const s
 
 static ssize_t read_fd(void *cookie, void *bytes, size_t n, struct err *err)
 {
-    struct pollfd ready = { .fd = *(int *) cookie, .events = POLLIN };
+    struct pollfd ready = { .fd = *(int *)cookie, .events = POLLIN };
 
     for (;;) {
         if (os_check_interrupt(err) < 0)
@@ -166,5 +168,5 @@ static ssize_t read_fd(void *cookie, void *bytes, size_t n, struct err *err)
 
 struct archive_source archive_source_fd(int *fd)
 {
-    return (struct archive_source) { .read = read_fd, .cookie = fd };
+    return (struct archive_source){ .read = read_fd, .cookie = fd };
 }

@@ -29,8 +29,14 @@ struct archive_in {
 int archive_in_open(struct archive_in *in, struct archive_source source, size_t capacity, struct err *err);
 void archive_in_close(struct archive_in *in); /* the source stays the caller's */
 
-static inline uint64_t archive_in_tell(const struct archive_in *in) { return in->offset + in->at; }
-static inline size_t archive_in_ready(const struct archive_in *in) { return in->end - in->at; }
+static inline uint64_t archive_in_tell(const struct archive_in *in)
+{
+    return in->offset + in->at;
+}
+static inline size_t archive_in_ready(const struct archive_in *in)
+{
+    return in->end - in->at;
+}
 
 /* Makes at least n bytes stand at buf + at (n is at most the capacity) if there are that many before the end.
  * Returns how many stand there, or -1 and err. */

@@ -21,7 +21,7 @@ static void created(const struct archive *a, char *out, size_t size)
     struct tm unknown_dst = at;
     time_t t = mktime(&at);
 
-    if (t == (time_t) -1) {
+    if (t == (time_t)-1) {
         unknown_dst.tm_isdst = -1;
         t = mktime(&unknown_dst);
     }

@@ -9,7 +9,7 @@
 #include "core/pg/archive_in.h"
 #include "core/pg/archive_index.h"
 
-#define MEMORY_MAX ((size_t) 160 * 1024 * 1024)
+#define MEMORY_MAX ((size_t)160 * 1024 * 1024)
 #define PIECE 65536 /* memory grows by what has arrived, in such steps */
 
 struct reader {
@@ -29,7 +29,7 @@ struct reader {
  * there. The same goes for dependencies. finish_entry() makes pointers of both. */
 static const char *as_pointer(size_t at)
 {
-    return (const char *) (uintptr_t) at;
+    return (const char *)(uintptr_t)at;
 }
 
 static int damaged(struct reader *r, const char *what)
@@ -61,7 +61,7 @@ static int grow(struct reader *r, void *array, size_t *capacity, size_t wanted, 
 static int take(struct reader *r, uint64_t n)
 {
     while (n > 0) {
-        size_t step = n < PIECE ? (size_t) n : PIECE;
+        size_t step = n < PIECE ? (size_t)n : PIECE;
 
         if (archive_in_need(r->in, step, r->where, r->err) < 0)
             return -1;
@@ -82,23 +82,23 @@ static int get_byte(struct reader *r, int *value)
 {
     if (take(r, 1) < 0)
         return -1;
-    *value = (uint8_t) r->bytes[r->n - 1];
+    *value = (uint8_t)r->bytes[r->n - 1];
     return 0;
 }
 
 static int get_int(struct reader *r, int64_t *value)
 {
-    size_t size = (size_t) r->a->int_size;
+    size_t size = (size_t)r->a->int_size;
     uint64_t sum = 0;
 
     if (take(r, size + 1) < 0)
         return -1;
-    const uint8_t *bytes = (const uint8_t *) r->bytes + r->n - size;
+    const uint8_t *bytes = (const uint8_t *)r->bytes + r->n - size;
     for (size_t i = size; i > 0; i--)
         sum = sum << 8 | bytes[i - 1];
-    if (bytes[-1] > 1 || sum > (uint64_t) INT32_MAX + bytes[-1])
+    if (bytes[-1] > 1 || sum > (uint64_t)INT32_MAX + bytes[-1])
         return damaged(r, "no number where one should be");
-    *value = bytes[-1] ? -(int64_t) sum : (int64_t) sum;
+    *value = bytes[-1] ? -(int64_t)sum : (int64_t)sum;
     return 0;
 }
 
@@ -108,7 +108,7 @@ static int get_small(struct reader *r, int *value)
 
     if (get_int(r, &wide) < 0)
         return -1;
-    *value = (int) wide;
+    *value = (int)wide;
     return 0;
 }
 
@@ -123,9 +123,9 @@ static int get_string(struct reader *r, const char **at, int64_t *n)
     if (*n <= 0)
         return 0;
     size_t start = r->n;
-    if (take(r, (uint64_t) *n) < 0)
+    if (take(r, (uint64_t)*n) < 0)
         return -1;
-    if (memchr(r->bytes + start, '\0', (size_t) *n) != NULL)
+    if (memchr(r->bytes + start, '\0', (size_t)*n) != NULL)
         return damaged(r, "a string with a NUL in it");
     return 0;
 }
@@ -149,11 +149,11 @@ static int get_number_text(struct reader *r, const char *what, uint64_t max, uin
     if (n == 0 || n > 10)
         return damaged(r, what);
     for (int64_t i = 0; i < n; i++) {
-        char c = r->bytes[r->n - (size_t) n + (size_t) i];
+        char c = r->bytes[r->n - (size_t)n + (size_t)i];
 
         if (c < '0' || c > '9')
             return damaged(r, what);
-        *value = *value * 10 + (uint64_t) (c - '0');
+        *value = *value * 10 + (uint64_t)(c - '0');
     }
     return *value > max ? damaged(r, what) : 0;
 }
@@ -165,7 +165,7 @@ static int get_oid(struct reader *r, uint32_t *oid)
 
     if (get_number_text(r, "no oid where one should be", UINT32_MAX, &value, &there) < 0)
         return -1;
-    *oid = (uint32_t) value;
+    *oid = (uint32_t)value;
     return there ? 0 : damaged(r, "no oid where one should be");
 }
 
@@ -184,8 +184,9 @@ static int check_magic(struct reader *r)
         return -1;
     if (ready == 0)
         return err_set(r->err, r->in->damage, "the archive is empty: it has no bytes at all");
-    if (!archive_is(r->in->buf + r->in->at, (size_t) ready))
-        return err_set(r->err, r->in->damage, "offset 0: this is no custom archive of pg_dump, which starts with PGDMP");
+    if (!archive_is(r->in->buf + r->in->at, (size_t)ready))
+        return err_set(r->err, r->in->damage,
+                       "offset 0: this is no custom archive of pg_dump, which starts with PGDMP");
     return take(r, 5);
 }
 
@@ -219,7 +220,7 @@ static int get_sizes(struct reader *r)
     if (r->a->offset_size < 4 || r->a->offset_size > 8)
         return damaged(r, "impossible size of offsets");
     if (format != 1)
-        return damaged(r, format == 3 ? "this belongs to a tar archive"
+        return damaged(r, format == 3   ? "this belongs to a tar archive"
                           : format == 5 ? "this belongs to a directory archive"
                                         : "unknown archive format");
     return 0;
@@ -236,7 +237,7 @@ static int get_method(struct reader *r)
             return -1;
         if (byte > ARCHIVE_ZSTD)
             return damaged(r, "unknown compression method");
-        a->method = (enum archive_method) byte;
+        a->method = (enum archive_method)byte;
         return 0;
     }
     if (get_small(r, &a->level) < 0)
@@ -279,7 +280,7 @@ static int get_depends(struct reader *r, struct archive_entry *e)
         if (r->depends_n == r->depends_capacity &&
             grow(r, &r->depends, &r->depends_capacity, r->depends_n + 64, sizeof *r->depends) < 0)
             return -1;
-        r->depends[r->depends_n++] = (int) id;
+        r->depends[r->depends_n++] = (int)id;
     }
     e->depends_n = r->depends_n - start;
     return 0;
@@ -294,11 +295,11 @@ static int get_offset(struct reader *r, struct archive_entry *e)
         return -1;
     if (state < OFFSET_UNKNOWN || state > OFFSET_NO_DATA)
         return damaged(r, "no offset where one should be");
-    e->state = (enum archive_offset) state;
-    if (take(r, (uint64_t) r->a->offset_size) < 0)
+    e->state = (enum archive_offset)state;
+    if (take(r, (uint64_t)r->a->offset_size) < 0)
         return -1;
     for (int i = 1; i <= r->a->offset_size; i++)
-        e->offset = e->offset << 8 | (uint8_t) r->bytes[r->n - (size_t) i];
+        e->offset = e->offset << 8 | (uint8_t)r->bytes[r->n - (size_t)i];
     if (e->state != OFFSET_KNOWN)
         e->offset = 0;
     return 0;
@@ -378,13 +379,13 @@ static int get_contents(struct reader *r)
  * its own length, in front of it, are still there: the NUL of the string before can only be on their sign. */
 static void finish_text(const struct reader *r, const char **text)
 {
-    size_t at = (size_t) (uintptr_t) *text;
+    size_t at = (size_t)(uintptr_t)*text;
     uint64_t n = 0;
 
     if (at == 0)
         return;
     for (int i = 1; i <= r->a->int_size; i++)
-        n = n << 8 | (uint8_t) r->bytes[at - (size_t) i];
+        n = n << 8 | (uint8_t)r->bytes[at - (size_t)i];
     r->bytes[at + n] = '\0';
     *text = r->bytes + at;
 }
@@ -399,8 +400,8 @@ static void finish_strings(struct reader *r)
         finish_text(r, header[i]);
     for (size_t i = 0; i < a->n; i++) {
         struct archive_entry *e = &a->entries[i];
-        const char **texts[] = { &e->tag, &e->desc, &e->defn, &e->drop, &e->copy, &e->schema, &e->tablespace,
-                                 &e->tableam, &e->owner };
+        const char **texts[] = { &e->tag,    &e->desc,       &e->defn,    &e->drop, &e->copy,
+                                 &e->schema, &e->tablespace, &e->tableam, &e->owner };
 
         for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
             finish_text(r, texts[k]);

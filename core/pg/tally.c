@@ -54,12 +54,12 @@ static inline uint64_t newlines(const char *text)
     const __m128i newline = _mm_set1_epi8('\n');
 
     for (int i = 0; i < BLOCK; i += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *) (text + i));
-        mask |= (uint64_t) (uint32_t) _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, newline)) << i;
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(text + i));
+        mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, newline)) << i;
     }
 #else
     for (int i = 0; i < BLOCK; i++)
-        mask |= (uint64_t) (text[i] == '\n') << i;
+        mask |= (uint64_t)(text[i] == '\n') << i;
 #endif
     return mask;
 }
@@ -83,7 +83,7 @@ static size_t add_rows(struct tally *t, const char *text, size_t n)
         uint64_t mask = n - at >= BLOCK ? newlines(text + at) : newlines_end(text + at, n - at);
 
         while (mask != 0) {
-            size_t newline = at + (size_t) __builtin_ctzll(mask);
+            size_t newline = at + (size_t)__builtin_ctzll(mask);
 
             add_row(t, text + row, newline - row);
             row = newline + 1;
@@ -115,7 +115,7 @@ bool tally_same(const struct tally *a, const struct tally *b)
 
 const char *tally_fingerprint(char out[TALLY_TEXT], const struct tally *t)
 {
-    snprintf(out, TALLY_TEXT, "%016llx%016llx", (unsigned long long) t->high, (unsigned long long) t->low);
+    snprintf(out, TALLY_TEXT, "%016llx%016llx", (unsigned long long)t->high, (unsigned long long)t->low);
     return out;
 }
 
@@ -123,12 +123,12 @@ static bool parse_half(const char *text, uint64_t *value)
 {
     *value = 0;
     for (int i = 0; i < 16; i++) {
-        int digit = text[i] >= '0' && text[i] <= '9'   ? text[i] - '0'
-                    : text[i] >= 'a' && text[i] <= 'f' ? text[i] - 'a' + 10
-                                                       : -1;
+        int digit = text[i] >= '0' && text[i] <= '9' ? text[i] - '0'
+                  : text[i] >= 'a' && text[i] <= 'f' ? text[i] - 'a' + 10
+                                                     : -1;
         if (digit < 0)
             return false;
-        *value = *value << 4 | (unsigned) digit;
+        *value = *value << 4 | (unsigned)digit;
     }
     return true;
 }
@@ -148,7 +148,7 @@ void tally_piece(struct tally_piece *p, const char *text, size_t n)
     p->tail = n;
     if (newline == NULL)
         return;
-    p->head = (size_t) (newline - text) + 1;
+    p->head = (size_t)(newline - text) + 1;
     add_row(&p->first, text, p->head - 1);
     p->first.bytes = p->head;
     size_t rows = add_rows(&p->rest, text + p->head, n - p->head);
@@ -195,8 +195,7 @@ static void close_row(struct tally_stream *s, struct tally *t)
     s->open = false;
 }
 
-void tally_stream_join(struct tally_stream *s, struct tally *t, const struct tally_piece *p, const char *text,
-                       size_t n)
+void tally_stream_join(struct tally_stream *s, struct tally *t, const struct tally_piece *p, const char *text, size_t n)
 {
     if (n == 0)
         return;
@@ -258,7 +257,7 @@ static void object_start(XXH3_state_t *hash, uint32_t oid)
     int n = snprintf(name, sizeof name, "%u:", oid);
 
     XXH3_128bits_reset(hash);
-    XXH3_128bits_update(hash, name, (size_t) n);
+    XXH3_128bits_update(hash, name, (size_t)n);
 }
 
 void tally_stream_object_begin(struct tally_stream *s, uint32_t oid)

@@ -16,7 +16,7 @@
 
 struct tally {
     uint64_t rows;
-    uint64_t bytes; /* of COPY text, newlines counted; of large objects, their content */
+    uint64_t bytes;     /* of COPY text, newlines counted; of large objects, their content */
     uint64_t high, low; /* the fingerprint */
 };
 

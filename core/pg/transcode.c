@@ -9,8 +9,8 @@
 #include "core/pg/archive_in.h"
 #include "core/pg/transcode_job.h"
 
-#define READ_SIZE (1024 * 1024) /* as much as a pipe may hold */
-#define TOC_MEMORY ((size_t) 1024 * 1024 * 1024) /* pg_dump is trusted with more than a file from anywhere */
+#define READ_SIZE (1024 * 1024)                 /* as much as a pipe may hold */
+#define TOC_MEMORY ((size_t)1024 * 1024 * 1024) /* pg_dump is trusted with more than a file from anywhere */
 
 struct feeder {
     struct transcoder t;
@@ -97,7 +97,7 @@ static int make_room(struct feeder *f, struct err *err)
         return move_on(f, p->in_at, &rest, err);
     }
     const char *newline = p->type == BLOCK_DATA ? memrchr(f->job->in, '\n', f->job->in_n) : NULL;
-    size_t cut = newline != NULL ? (size_t) (newline - f->job->in) + 1 : f->job->in_n;
+    size_t cut = newline != NULL ? (size_t)(newline - f->job->in) + 1 : f->job->in_n;
 
     p->in_n = cut;
     rest.block_begin = rest.stream_begin = false;
@@ -120,17 +120,17 @@ static void feed_rows(struct feeder *f)
     char *to = f->job->in + f->job->in_n, *full = f->job->in + JOB_TEXT;
 
     while (end - from > 5) {
-        const uint8_t *b = (const uint8_t *) from;
-        size_t n = b[1] | (size_t) b[2] << 8;
+        const uint8_t *b = (const uint8_t *)from;
+        size_t n = b[1] | (size_t)b[2] << 8;
 
-        if (b[0] != 0 || (b[3] | b[4]) != 0 || n == 0 || n > (size_t) (end - from) - 5 || n > (size_t) (full - to))
+        if (b[0] != 0 || (b[3] | b[4]) != 0 || n == 0 || n > (size_t)(end - from) - 5 || n > (size_t)(full - to))
             break;
         copy_row(to, from + 5, n);
         to += n;
         from += 5 + n;
     }
-    f->in.at = (size_t) (from - f->in.buf);
-    f->job->in_n = (size_t) (to - f->job->in);
+    f->in.at = (size_t)(from - f->in.buf);
+    f->job->in_n = (size_t)(to - f->job->in);
 }
 
 /* One chunk of any size. */
@@ -167,7 +167,7 @@ static int feed_stream(struct feeder *f, struct err *err)
         if (f->t.result->toc.int_size == 4)
             feed_rows(f);
         n = archive_in_chunk(&f->in, &f->t.result->toc, f->piece->entry, err);
-        if (n < 0 || feed_chunk(f, (size_t) n, err) < 0)
+        if (n < 0 || feed_chunk(f, (size_t)n, err) < 0)
             return -1;
     } while (n > 0);
     f->piece->in_n = f->job->in_n - f->piece->in_at;
@@ -188,7 +188,7 @@ static int feed_objects(struct feeder *f, struct archive_entry *e, struct err *e
             return -1;
         if (oid == 0)
             break;
-        f->piece->object = (uint32_t) oid;
+        f->piece->object = (uint32_t)oid;
         if (feed_stream(f, err) < 0)
             return -1;
     }
@@ -312,7 +312,7 @@ int transcode(const struct transcode_params *p, struct transcode_result *out, st
     choose_method(&f.t);
     if (f.t.method == ARCHIVE_LZ4)
         return err_set(err, ERR_CONFIG, "archives are not written with lz4: choose gzip, zstd or none");
-    (void) fcntl(fd, F_SETPIPE_SZ, READ_SIZE); /* fewer switches between pg_dump and us; a smaller one works too */
+    (void)fcntl(fd, F_SETPIPE_SZ, READ_SIZE); /* fewer switches between pg_dump and us; a smaller one works too */
     f.t.stream = tally_stream_new();
     if (f.t.stream == NULL)
         err_no_memory(err);

@@ -8,17 +8,17 @@
 #include <zstd.h>
 #include "core/base/os.h"
 
-#define FRAMING 160                            /* what a small piece takes beyond its text, at most */
-#define COMPRESSORS_MAX (96u * 1024 * 1024)    /* memory of all workers' compressors */
+#define FRAMING 160                         /* what a small piece takes beyond its text, at most */
+#define COMPRESSORS_MAX (96u * 1024 * 1024) /* memory of all workers' compressors */
 
 /* ---- memory -------------------------------------------------------------------------------------------------- */
 
 static size_t out_size(const struct transcoder *t)
 {
-    size_t bound = t->method == ARCHIVE_GZIP   ? deflater_bound(JOB_TEXT)
-                   : t->method == ARCHIVE_ZSTD ? ZSTD_compressBound(JOB_TEXT)
-                                               : JOB_TEXT;
-    return bound + (size_t) JOB_PIECES * FRAMING;
+    size_t bound = t->method == ARCHIVE_GZIP ? deflater_bound(JOB_TEXT)
+                 : t->method == ARCHIVE_ZSTD ? ZSTD_compressBound(JOB_TEXT)
+                                             : JOB_TEXT;
+    return bound + (size_t)JOB_PIECES * FRAMING;
 }
 
 static int job_init(void *p, void *cookie)
@@ -34,7 +34,7 @@ static void job_release(void *p, void *cookie)
 {
     struct job *job = p;
 
-    (void) cookie;
+    (void)cookie;
     free(job->in);
     free(job->out);
 }
@@ -81,7 +81,7 @@ unsigned transcode_threads(const struct transcoder *t)
 
     if (t->method == ARCHIVE_ZSTD) {
         size_t each = ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(t->level, JOB_TEXT, 0));
-        unsigned most = each > 0 && each < COMPRESSORS_MAX / 2 ? (unsigned) (COMPRESSORS_MAX / each) : 2;
+        unsigned most = each > 0 && each < COMPRESSORS_MAX / 2 ? (unsigned)(COMPRESSORS_MAX / each) : 2;
 
         if (threads > most)
             threads = most;
@@ -99,7 +99,7 @@ static uint8_t *put_int(const struct transcoder *t, uint8_t *out, int64_t value)
 static void store_be32(uint8_t *out, uint32_t value)
 {
     for (int i = 0; i < 4; i++)
-        out[i] = (uint8_t) (value >> (24 - 8 * i));
+        out[i] = (uint8_t)(value >> (24 - 8 * i));
 }
 
 static size_t put_zlib(const struct transcoder *t, struct worker *w, struct job *job, struct piece *p, uint8_t *out)
@@ -114,10 +114,10 @@ static size_t put_zlib(const struct transcoder *t, struct worker *w, struct job 
     p->adler = deflate_adler32(job->in + p->in_at, p->in_n);
     if (p->stream_end) {
         store_be32(out, p->adler);
-        p->adler_at = p->stream_begin ? 0 : (size_t) (out - job->out);
+        p->adler_at = p->stream_begin ? 0 : (size_t)(out - job->out);
         out += 4;
     }
-    return (size_t) (out - start);
+    return (size_t)(out - start);
 }
 
 static size_t put_zstd(struct worker *w, const struct job *job, const struct piece *p, uint8_t *out)
@@ -143,7 +143,7 @@ static uint8_t *put_chunk(const struct transcoder *t, struct worker *w, struct j
         memcpy(text, job->in + p->in_at, n);
     if (n == 0)
         return NULL;
-    put_int(t, out, (int64_t) n);
+    put_int(t, out, (int64_t)n);
     return text + n;
 }
 
@@ -169,14 +169,14 @@ static int work(void *cookie_job, void *worker, void *cookie, struct err *err)
     for (size_t i = 0; i < job->pieces_n; i++) {
         struct piece *p = &job->pieces[i];
 
-        p->out_at = (size_t) (out - job->out);
+        p->out_at = (size_t)(out - job->out);
         p->adler_at = 0;
         if (p->block_begin) {
-            *out++ = (uint8_t) p->type;
+            *out++ = (uint8_t)p->type;
             out = put_int(t, out, p->entry->id);
         }
         if (p->stream && p->stream_begin && p->type == BLOCK_OBJECTS)
-            out = put_int(t, out, (int32_t) p->object);
+            out = put_int(t, out, (int32_t)p->object);
         if (p->stream) {
             tally_one(job, p);
             out = put_chunk(t, worker, job, p, out);
@@ -187,9 +187,9 @@ static int work(void *cookie_job, void *worker, void *cookie, struct err *err)
             out = put_int(t, out, 0);
         if (p->block_end && p->type == BLOCK_OBJECTS)
             out = put_int(t, out, 0);
-        p->out_n = (size_t) (out - job->out) - p->out_at;
+        p->out_n = (size_t)(out - job->out) - p->out_at;
     }
-    job->out_n = (size_t) (out - job->out);
+    job->out_n = (size_t)(out - job->out);
     return 0;
 }
 

@@ -27,9 +27,9 @@ struct piece {
     bool stream_begin, stream_end; /* the stream's first, last segment */
     size_t in_at, in_n;
     size_t out_at, out_n;
-    size_t adler_at;               /* in out: where the checksum of the whole stream goes; 0: nowhere */
-    uint32_t adler;                /* of this segment */
-    struct tally object_tally;     /* of an object that is whole */
+    size_t adler_at;           /* in out: where the checksum of the whole stream goes; 0: nowhere */
+    uint32_t adler;            /* of this segment */
+    struct tally object_tally; /* of an object that is whole */
     struct tally_piece tally;
 };
 

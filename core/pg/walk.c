@@ -76,7 +76,7 @@ static int skip_chunks(struct scanner *s, const struct archive_entry *e, struct 
     int64_t n;
 
     while ((n = archive_in_chunk(&s->in, &s->t.result->toc, e, err)) > 0)
-        if (archive_in_skip(&s->in, (uint64_t) n, archive_entry_name(e, name, sizeof name), err) < 0)
+        if (archive_in_skip(&s->in, (uint64_t)n, archive_entry_name(e, name, sizeof name), err) < 0)
             return -1;
     return n < 0 ? -1 : 0;
 }
@@ -96,7 +96,7 @@ static int send_far(struct scanner *s, struct archive_block *block, uint32_t obj
 /* Is the chunk of n bytes in the buffer the last of its stream? It and what follows it are brought there. */
 static int is_last(struct scanner *s, const struct archive_entry *e, size_t n, struct err *err)
 {
-    size_t length = (size_t) s->t.result->toc.int_size + 1;
+    size_t length = (size_t)s->t.result->toc.int_size + 1;
     char name[160];
 
     if (archive_in_ready(&s->in) < n + length &&
@@ -131,7 +131,7 @@ static int scan_parts(struct scanner *s, struct archive_block *block, uint32_t o
     int last = 0;
 
     for (; n > 0; n = archive_in_chunk(&s->in, &s->t.result->toc, block->entry, err)) {
-        if (n <= WALK_CHUNK && (last = is_last(s, block->entry, (size_t) n, err)) < 0)
+        if (n <= WALK_CHUNK && (last = is_last(s, block->entry, (size_t)n, err)) < 0)
             return -1;
         submit(s);
         struct walk_piece *p = add_piece(s, WALK_PART, block, object, 0, err);
@@ -142,12 +142,12 @@ static int scan_parts(struct scanner *s, struct archive_block *block, uint32_t o
         p->end = last;
         begin = false;
         if (n <= WALK_CHUNK) {
-            take(s, p, (size_t) n);
+            take(s, p, (size_t)n);
             continue;
         }
         p->wrong = p->end = true; /* none of ours is that long */
         char name[160];
-        if (archive_in_skip(&s->in, (uint64_t) n, archive_entry_name(block->entry, name, sizeof name), err) < 0)
+        if (archive_in_skip(&s->in, (uint64_t)n, archive_entry_name(block->entry, name, sizeof name), err) < 0)
             return -1;
         return skip_chunks(s, block->entry, err);
     }
@@ -164,25 +164,25 @@ static int scan_compressed(struct scanner *s, struct archive_block *block, uint3
     if (n < 0)
         return -1;
     if (n > 0 && n <= WALK_CHUNK) {
-        int last = is_last(s, block->entry, (size_t) n, err);
+        int last = is_last(s, block->entry, (size_t)n, err);
 
         if (last < 0)
             return -1;
-        if (!last && stands_alone(s, (size_t) n))
+        if (!last && stands_alone(s, (size_t)n))
             return scan_parts(s, block, object, start, n, err);
         if (last) {
-            struct walk_piece *p = add_piece(s, WALK_WHOLE, block, object, (size_t) n, err);
+            struct walk_piece *p = add_piece(s, WALK_WHOLE, block, object, (size_t)n, err);
 
             if (p == NULL)
                 return -1;
             p->offset = start;
             p->begin = p->end = true;
-            take(s, p, (size_t) n);
+            take(s, p, (size_t)n);
             return skip_chunks(s, block->entry, err); /* the 0 that ends it */
         }
     }
     if (send_far(s, block, object, start, err) < 0 ||
-        archive_in_skip(&s->in, (uint64_t) n, archive_entry_name(block->entry, name, sizeof name), err) < 0)
+        archive_in_skip(&s->in, (uint64_t)n, archive_entry_name(block->entry, name, sizeof name), err) < 0)
         return -1;
     return n == 0 ? 0 : skip_chunks(s, block->entry, err);
 }
@@ -210,11 +210,11 @@ static int scan_text(struct scanner *s, struct archive_block *block, uint32_t ob
             if (archive_in_ready(&s->in) == 0 &&
                 archive_in_need(&s->in, 1, archive_entry_name(block->entry, name, sizeof name), err) < 0)
                 return -1;
-            size_t part = archive_in_ready(&s->in) < (uint64_t) n ? archive_in_ready(&s->in) : (size_t) n;
+            size_t part = archive_in_ready(&s->in) < (uint64_t)n ? archive_in_ready(&s->in) : (size_t)n;
             if (part > WALK_CHUNK - s->job->in_n)
                 part = WALK_CHUNK - s->job->in_n;
             take(s, p, part);
-            n -= (int64_t) part;
+            n -= (int64_t)part;
         }
     p->end = true;
     return n < 0 ? -1 : 0;
@@ -233,7 +233,7 @@ static int scan_objects(struct scanner *s, struct archive_block *block, struct e
     do {
         if (archive_in_int(&s->in, &s->t.result->toc, "the large objects", &oid, err) < 0)
             return -1;
-        if (oid != 0 && scan_stream(s, block, (uint32_t) oid, err) < 0)
+        if (oid != 0 && scan_stream(s, block, (uint32_t)oid, err) < 0)
             return -1;
     } while (oid != 0);
     return 0;
@@ -250,12 +250,11 @@ static int check_place(const struct archive_entry *e, const struct archive_entry
     if (e != expected)
         return err_set(err, ERR_DAMAGED, "offset %" PRIu64 ": %s comes twice or out of order", start, name);
     if (e->state == OFFSET_KNOWN && e->offset != start)
-        return err_set(err, ERR_DAMAGED,
-                       "offset %" PRIu64 ": %s starts here, but the table of contents says %" PRIu64, start, name,
-                       e->offset);
+        return err_set(err, ERR_DAMAGED, "offset %" PRIu64 ": %s starts here, but the table of contents says %" PRIu64,
+                       start, name, e->offset);
     if (e->state == OFFSET_NO_DATA)
-        return err_set(err, ERR_DAMAGED, "offset %" PRIu64 ": %s starts here, but the table of contents says there is none",
-                       start, name);
+        return err_set(err, ERR_DAMAGED,
+                       "offset %" PRIu64 ": %s starts here, but the table of contents says there is none", start, name);
     return 0;
 }
 
@@ -272,8 +271,8 @@ static int scan_block(struct scanner *s, struct err *err)
 
     if (expected == NULL) {
         if (start < s->t.params->file.size)
-            return err_set(err, ERR_DAMAGED, "offset %" PRIu64 ": %" PRIu64 " bytes follow the end of the archive", start,
-                           s->t.params->file.size - start);
+            return err_set(err, ERR_DAMAGED, "offset %" PRIu64 ": %" PRIu64 " bytes follow the end of the archive",
+                           start, s->t.params->file.size - start);
         return 0;
     }
     rc = archive_in_block(&s->in, toc, &type, &e, err);
@@ -351,10 +350,10 @@ static ssize_t read_on(void *cookie, void *bytes, size_t n, struct err *err)
     if (os_check_interrupt(err) < 0)
         return -1;
     if (n > file->size - s->position)
-        n = (size_t) (file->size - s->position);
+        n = (size_t)(file->size - s->position);
     ssize_t got = n == 0 ? 0 : file->read_at(file->cookie, bytes, n, s->position, err);
     if (got > 0)
-        s->position += (uint64_t) got;
+        s->position += (uint64_t)got;
     return got;
 }
 
@@ -384,7 +383,7 @@ int walk(const struct walk_params *p, struct walk_result *out, struct err *err)
     s.t.stream = tally_stream_new();
     if (s.t.stream == NULL)
         err_no_memory(err);
-    else if (archive_in_open(&s.in, (struct archive_source) { read_on, &s }, READ_SIZE, err) == 0)
+    else if (archive_in_open(&s.in, (struct archive_source){ read_on, &s }, READ_SIZE, err) == 0)
         rc = run(&s, err);
     pool_free(s.t.pool);
     tally_stream_free(s.t.stream);

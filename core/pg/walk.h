@@ -28,7 +28,7 @@ int walk_file_fd(struct walk_file *file, int *fd, struct err *err);
 
 struct walk_params {
     struct walk_file file;
-    unsigned jobs; /* 0: as many as there are processors */
+    unsigned jobs;                                  /* 0: as many as there are processors */
     void (*progress)(void *cookie, uint64_t bytes); /* NULL, or: so many bytes more of the file; the caller's thread */
     void *progress_cookie;
 };

@@ -90,13 +90,13 @@ static int deliver(struct walk_codec *c, size_t n, const struct walk_target *to,
     return n == 0 ? 0 : to->data(to->cookie, to->object, c->out, n, err);
 }
 
-static int feed_gzip(struct walk_codec *c, const void *bytes, size_t n, const struct walk_target *to,
-                     const char **what, struct err *err)
+static int feed_gzip(struct walk_codec *c, const void *bytes, size_t n, const struct walk_target *to, const char **what,
+                     struct err *err)
 {
-    c->gzip.next_in = (Bytef *) (uintptr_t) bytes;
-    c->gzip.avail_in = (uInt) n;
+    c->gzip.next_in = (Bytef *)(uintptr_t)bytes;
+    c->gzip.avail_in = (uInt)n;
     do {
-        c->gzip.next_out = (Bytef *) c->out;
+        c->gzip.next_out = (Bytef *)c->out;
         c->gzip.avail_out = OUT_SIZE;
         int rc = inflate(&c->gzip, Z_NO_FLUSH);
         if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR) {

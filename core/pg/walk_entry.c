@@ -16,7 +16,7 @@ static ssize_t read_fd_at(void *cookie, void *bytes, size_t n, uint64_t offset, 
 {
     if (os_check_interrupt(err) < 0)
         return -1;
-    return os_pread(*(int *) cookie, bytes, n, offset, "the archive", err);
+    return os_pread(*(int *)cookie, bytes, n, offset, "the archive", err);
 }
 
 int walk_file_fd(struct walk_file *file, int *fd, struct err *err)
@@ -27,7 +27,7 @@ int walk_file_fd(struct walk_file *file, int *fd, struct err *err)
         return err_errno(err, "can't read the archive");
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_DAMAGED, "this is no regular file, so no archive");
-    *file = (struct walk_file) { .read_at = read_fd_at, .cookie = fd, .size = (uint64_t) st.st_size };
+    *file = (struct walk_file){ .read_at = read_fd_at, .cookie = fd, .size = (uint64_t)st.st_size };
     return 0;
 }
 
@@ -43,10 +43,10 @@ static ssize_t read_on(void *cookie, void *bytes, size_t n, struct err *err)
     struct at *at = cookie;
 
     if (n > at->file->size - at->position)
-        n = (size_t) (at->file->size - at->position);
+        n = (size_t)(at->file->size - at->position);
     ssize_t got = n == 0 ? 0 : at->file->read_at(at->file->cookie, bytes, n, at->position, err);
     if (got > 0)
-        at->position += (uint64_t) got;
+        at->position += (uint64_t)got;
     return got;
 }
 
@@ -57,7 +57,7 @@ int walk_contents(const struct walk_file *file, struct archive *out, struct err 
     int rc;
 
     memset(out, 0, sizeof *out);
-    rc = archive_in_open(&in, (struct archive_source) { read_on, &at }, CONTENTS_READ, err);
+    rc = archive_in_open(&in, (struct archive_source){ read_on, &at }, CONTENTS_READ, err);
     if (rc == 0)
         rc = archive_read(out, &in, 0, NULL, NULL, err);
     archive_in_close(&in);
@@ -71,13 +71,14 @@ static int skip_stream(struct walk_stream *s, const struct archive_entry *e, str
     int64_t n;
 
     while ((n = archive_in_chunk(&s->in, s->a, e, err)) > 0) {
-        uint64_t next = archive_in_tell(&s->in) + (uint64_t) n;
+        uint64_t next = archive_in_tell(&s->in) + (uint64_t)n;
 
         if (next > s->file->size)
-            return err_set(err, ERR_DAMAGED, "the archive ends at offset %" PRIu64 ", before offset %" PRIu64
-                           ", which it refers to", s->file->size, next);
-        if ((uint64_t) n <= archive_in_ready(&s->in))
-            s->in.at += (size_t) n;
+            return err_set(err, ERR_DAMAGED,
+                           "the archive ends at offset %" PRIu64 ", before offset %" PRIu64 ", which it refers to",
+                           s->file->size, next);
+        if ((uint64_t)n <= archive_in_ready(&s->in))
+            s->in.at += (size_t)n;
         else
             walk_stream_seek(s, next, 0); /* what is not wanted is not read */
     }
@@ -132,8 +133,9 @@ static int find_block(struct walk_stream *s, const struct archive_entry *wanted,
         if (skip_block(s, *type, e, err) < 0)
             return -1;
     }
-    return rc < 0 ? -1 : err_set(err, ERR_DAMAGED, "the archive ends at offset %" PRIu64 ", before %s",
-                                 archive_in_tell(&s->in), name);
+    return rc < 0 ? -1
+                  : err_set(err, ERR_DAMAGED, "the archive ends at offset %" PRIu64 ", before %s",
+                            archive_in_tell(&s->in), name);
 }
 
 static int read_objects(struct walk_stream *s, const struct archive_entry *e, walk_data *data, void *cookie,
@@ -146,8 +148,8 @@ static int read_objects(struct walk_stream *s, const struct archive_entry *e, wa
             return -1;
         if (oid == 0)
             return 0;
-        if (data(cookie, (uint32_t) oid, NULL, 0, err) < 0 ||
-            walk_stream_data(s, e, (uint32_t) oid, data, cookie, err) < 0)
+        if (data(cookie, (uint32_t)oid, NULL, 0, err) < 0 ||
+            walk_stream_data(s, e, (uint32_t)oid, data, cookie, err) < 0)
             return -1;
     }
 }
@@ -161,7 +163,7 @@ int walk_entry(const struct walk_file *file, const struct archive *a, const stru
     int rc = -1;
 
     if (!e->has_data)
-        return err_set(err, ERR_NOT_FOUND, "%s: the archive has none",  archive_entry_name(e, name, sizeof name));
+        return err_set(err, ERR_NOT_FOUND, "%s: the archive has none", archive_entry_name(e, name, sizeof name));
     if (walk_stream_open(&s, file, a, ENTRY_READ, NULL, err) < 0)
         goto out;
     if (find_block(&s, e, &type, err) < 0)

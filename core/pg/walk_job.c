@@ -15,7 +15,7 @@ static int job_init(void *p, void *cookie)
 {
     struct walk_job *job = p;
 
-    (void) cookie;
+    (void)cookie;
     job->in = malloc(WALK_CHUNK + PAST);
     job->out = malloc(WALK_TEXT);
     return job->in == NULL || job->out == NULL ? -1 : 0;
@@ -25,7 +25,7 @@ static void job_release(void *p, void *cookie)
 {
     struct walk_job *job = p;
 
-    (void) cookie;
+    (void)cookie;
     free(job->in);
     free(job->out);
 }
@@ -71,7 +71,7 @@ static void *worker_new(void *cookie)
 
 static uint32_t load_be32(const uint8_t *from)
 {
-    return (uint32_t) from[0] << 24 | (uint32_t) from[1] << 16 | (uint32_t) from[2] << 8 | from[3];
+    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
 }
 
 /* One of the chunks of a zlib stream, if it is one of ours: the stream's header only in the first, a final block and
@@ -79,7 +79,7 @@ static uint32_t load_be32(const uint8_t *from)
  * then it would have been decompressed to the same after the chunks before it. The text may not leave the chunk. */
 static bool inflate_part(struct worker *w, struct walk_job *job, struct walk_piece *p)
 {
-    uint8_t *from = (uint8_t *) job->in + p->in_at;
+    uint8_t *from = (uint8_t *)job->in + p->in_at;
     size_t n = p->in_n, used;
 
     if (p->begin) {
@@ -153,8 +153,8 @@ static int far_text(void *cookie, uint32_t object, const void *bytes, size_t n, 
 {
     struct far *f = cookie;
 
-    (void) object;
-    (void) err;
+    (void)object;
+    (void)err;
     if (f->piece->block->type == BLOCK_OBJECTS)
         tally_stream_object_data(f->worker->tally, &f->piece->whole, bytes, n);
     else if (f->piece->block->counted)
@@ -179,7 +179,7 @@ static int from_afar(struct worker *w, struct walk_piece *p, struct err *err)
         tally_stream_object_end(w->tally, &p->whole);
     else if (p->block->counted && !tally_stream_end_copy(w->tally, &p->whole))
         return err_set(err, ERR_DAMAGED, "offset %llu: %s ends without the mark that ends COPY text",
-                       (unsigned long long) archive_in_tell(&w->far.in),
+                       (unsigned long long)archive_in_tell(&w->far.in),
                        archive_entry_name(p->block->entry, name, sizeof name));
     return 0;
 }
@@ -197,7 +197,7 @@ static int work(void *cookie_job, void *worker, void *cookie, struct err *err)
         } else if (p->wrong || !decompress(cookie, worker, job, p)) {
             p->wrong = true;
         } else if (p->way == WALK_WHOLE) {
-            p->wrong = (((struct walker *) cookie)->result->toc.method == ARCHIVE_GZIP &&
+            p->wrong = (((struct walker *)cookie)->result->toc.method == ARCHIVE_GZIP &&
                         p->adler != p->adler_expected) ||
                        !tally_whole(worker, p);
         } else if (p->block->counted && p->block->type == BLOCK_DATA) {
@@ -220,7 +220,7 @@ static int note_again(struct walker *t, const struct walk_piece *p, struct err *
         t->again = again;
         t->again_capacity = capacity;
     }
-    t->again[t->again_n++] = (struct walk_again) { p->block, p->object, p->offset };
+    t->again[t->again_n++] = (struct walk_again){ p->block, p->object, p->offset };
     return 0;
 }
 

@@ -10,10 +10,10 @@ static ssize_t read_on(void *cookie, void *bytes, size_t n, struct err *err)
     uint64_t end = s->position < s->limit ? s->limit : s->file->size;
 
     if (n > end - s->position)
-        n = (size_t) (end - s->position);
+        n = (size_t)(end - s->position);
     ssize_t got = n == 0 ? 0 : s->file->read_at(s->file->cookie, bytes, n, s->position, err);
     if (got > 0)
-        s->position += (uint64_t) got;
+        s->position += (uint64_t)got;
     return got;
 }
 
@@ -26,7 +26,7 @@ int walk_stream_open(struct walk_stream *s, const struct walk_file *file, const 
     s->codec = walk_codec_new(a->method, big, err);
     if (s->codec == NULL)
         return -1;
-    return archive_in_open(&s->in, (struct archive_source) { read_on, s }, read_size, err);
+    return archive_in_open(&s->in, (struct archive_source){ read_on, s }, read_size, err);
 }
 
 void walk_stream_close(struct walk_stream *s)
@@ -67,7 +67,7 @@ static int feed_chunk(struct walk_stream *s, uint64_t n, const struct walk_targe
         if (archive_in_ready(&s->in) == 0 &&
             archive_in_need(&s->in, 1, archive_entry_name(to->entry, name, sizeof name), err) < 0)
             return -1;
-        size_t part = archive_in_ready(&s->in) < n ? archive_in_ready(&s->in) : (size_t) n;
+        size_t part = archive_in_ready(&s->in) < n ? archive_in_ready(&s->in) : (size_t)n;
         if (walk_codec_feed(s->codec, s->in.buf + s->in.at, part, part == n, to, &what, err) < 0)
             return broken(s, to, what, err);
         s->in.at += part;
@@ -86,7 +86,7 @@ int walk_stream_data(struct walk_stream *s, const struct archive_entry *e, uint3
     if (walk_codec_begin(s->codec, err) < 0)
         return -1;
     while ((n = archive_in_chunk(&s->in, s->a, e, err)) > 0)
-        if (feed_chunk(s, (uint64_t) n, &to, err) < 0) {
+        if (feed_chunk(s, (uint64_t)n, &to, err) < 0) {
             n = -1;
             break;
         }
