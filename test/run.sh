@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# run.sh - runs tests with prove, whose summary is the last thing printed
+#
+#   test/run.sh [FILE...]     unit, cli and live tests: all, or these files. They must have been built (make check does)
+#   test/run.sh --servers     each PostgreSQL major there and back; builds the servers that are missing
+#
+# Everything that tests write goes below one directory, which is removed at the end; test/nothing-left.t, which runs last,
+# fails when a test left something in it, or a process. SFB_TEST_JOBS: how many files at a time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+case ${1-} in
+    --servers)
+        test/servers.sh 17 18
+        set -- test/live/servers.bats ;;
+    --*)
+        echo "test/run.sh: there is no $1" >&2
+        exit 2 ;;
+esac
+if [ $# = 0 ]; then
+    shopt -s nullglob
+    for file in test/live/*.bats; do [ "$file" = test/live/servers.bats ] || set -- "$@" "$file"; done
+    set -- "$@" test/cli/*.bats test/cli/*.t
+    for file in test/unit/test_*.c; do file=${file##*/}; set -- "$@" "build/unit/${file%.c}"; done
+fi
+
+SFB_TEST_RUN=$(mktemp -d "${TMPDIR:-/tmp}/sfb-check.XXXXXX")
+trap 'rm -rf "$SFB_TEST_RUN"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+chmod 755 "$SFB_TEST_RUN"
+mkdir -m 1777 "$SFB_TEST_RUN/tmp"
+cat >"$SFB_TEST_RUN/rules" <<'END'
+---
+seq:
+  - par:
+      - test/live/*
+      - test/cli/*
+      - build/*
+  - seq: test/nothing-left.t
+END
+export SFB_TEST_RUN TMPDIR=$SFB_TEST_RUN/tmp HARNESS_RULESFILE=$SFB_TEST_RUN/rules CMOCKA_MESSAGE_OUTPUT=TAP
+unset MAKEFLAGS MFLAGS MAKELEVEL
+prove -j "${SFB_TEST_JOBS:-$(($(nproc) + 1))}" --exec '' "$@" test/nothing-left.t
