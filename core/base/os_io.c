@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -182,16 +183,11 @@ int os_free_space(const char *dir, uint64_t *bytes, struct err *err)
 
 char *os_path(const char *dir, const char *name)
 {
-    size_t n = strlen(dir), m = strlen(name);
-    bool slash = n > 0 && dir[n - 1] != '/';
-    char *path = malloc(n + slash + m + 1);
+    size_t n = strlen(dir);
+    char *path = NULL;
 
-    if (!path)
-        return NULL;
-    memcpy(path, dir, n);
-    if (slash)
-        path[n] = '/';
-    memcpy(path + n + slash, name, m + 1);
+    if (asprintf(&path, "%s%s%s", dir, n > 0 && dir[n - 1] != '/' ? "/" : "", name) < 0)
+        path = NULL;
     return path;
 }
 

@@ -28,15 +28,18 @@
 
 static inline int unit_enter_dir(void **state)
 {
-    char *dir = strdup("/tmp/sfb-unit-XXXXXX");
+    const char *tmp = getenv("TMPDIR");
+    char *dir = NULL;
 
+    if (asprintf(&dir, "%s/sfb-unit-XXXXXX", tmp ? tmp : "/tmp") < 0)
+        return -1;
     *state = dir;
-    return dir && mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
+    return mkdtemp(dir) && chdir(dir) == 0 ? 0 : -1;
 }
 
 static inline int unit_leave_dir(void **state)
 {
-    char command[128];
+    char command[1024];
     int rc;
 
     snprintf(command, sizeof command, "chmod -R u+rwx %s && rm -rf %s", (char *)*state, (char *)*state);
