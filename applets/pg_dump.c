@@ -9,9 +9,8 @@ static const char usage[] =
     "PostgreSQL's own pg_dump of one of the embedded major versions; without --pg the newest. Everything else on the\n"
     "command line is pg_dump's: see `sfb pg_dump --help`. So are its exit codes.\n";
 
-static const char examples[] =
-    "# the schema alone\n"
-    "sfb pg_dump --schema-only postgresql://app@db/shop\n";
+static const char examples[] = "# the schema alone\n"
+                               "sfb pg_dump --schema-only postgresql://app@db/shop\n";
 
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {

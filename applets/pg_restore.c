@@ -9,11 +9,10 @@ static const char usage[] =
     "PostgreSQL's own pg_restore of one of the embedded major versions; without --pg the newest. Everything else on the\n"
     "command line is pg_restore's: see `sfb pg_restore --help`. So are its exit codes.\n";
 
-static const char examples[] =
-    "# what is in a backup\n"
-    "sfb pg_restore --list backup-20251023-020000.dump\n"
-    "# one table of it, as SQL\n"
-    "sfb pg_restore --data-only --table=events -f events.sql backup-20251023-020000.dump\n";
+static const char examples[] = "# what is in a backup\n"
+                               "sfb pg_restore --list backup-20251023-020000.dump\n"
+                               "# one table of it, as SQL\n"
+                               "sfb pg_restore --data-only --table=events -f events.sql backup-20251023-020000.dump\n";
 
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
@@ -21,4 +20,5 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
     return tool_main_as_typed(TOOL_PG_RESTORE, argc, argv);
 }
 
-APPLET(pg_restore, .summary = "PostgreSQL's own pg_restore", .usage = usage, .examples = examples, .raw = true, .run = run);
+APPLET(pg_restore, .summary = "PostgreSQL's own pg_restore", .usage = usage, .examples = examples, .raw = true,
+       .run = run);

@@ -9,9 +9,8 @@ static const char usage[] =
     "PostgreSQL's own psql of one of the embedded major versions; without --pg the newest. Everything else on the\n"
     "command line is psql's: see `sfb psql --help`. So are its exit codes.\n";
 
-static const char examples[] =
-    "# is the data there?\n"
-    "sfb psql postgresql://app@db/shop -c \"SELECT count(*) FROM events\"\n";
+static const char examples[] = "# is the data there?\n"
+                               "sfb psql postgresql://app@db/shop -c \"SELECT count(*) FROM events\"\n";
 
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {

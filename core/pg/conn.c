@@ -200,7 +200,8 @@ int conn_execf(PGconn *c, enum err_class class, struct err *err, const char *for
     return rc;
 }
 
-PGresult *conn_query(PGconn *c, enum err_class class, struct err *err, const char *sql, int n, const char *const *params)
+PGresult *conn_query(PGconn *c, enum err_class class, struct err *err, const char *sql, int n,
+                     const char *const *params)
 {
     PGresult *r = NULL;
 
@@ -282,12 +283,14 @@ static int put_session_options(struct buf *sql, const char *options, struct err 
 
     buf_init(&word, 4096);
     while (next_word(&options, &word)) {
-        char *name = word.data, *value;
+        char *name = word.data, *value = strchr(name, '=');
         if (strcmp(name, "-c") == 0)
             continue;
+        if (text_starts(name, "--")) /* there - stands for _, as on the server's command line */
+            for (char *c = name + 2; c < value; c++)
+                *c = *c == '-' ? '_' : *c;
         if (text_starts(name, "--") || text_starts(name, "-c"))
             name += 2;
-        value = strchr(name, '=');
         if (value == NULL || word.failed) {
             err_set(err, ERR_INTERNAL, "a session option is no name=value: %s", word.data);
             goto out;

@@ -21,7 +21,8 @@ struct target;
 /* url: postgresql://..., postgres://... or "host=... dbname=..."; "": libpq's variables alone. ERR_CONFIG when it can't
  * be parsed; the message never holds the password. */
 struct target *target_parse(const char *url, struct err *err);
-struct target *target_with_database(const struct target *t, const char *database, struct err *err); /* a copy, other db */
+struct target *target_with_database(const struct target *t, const char *database,
+                                    struct err *err); /* a copy, other db */
 void target_free(struct target *t);
 
 const char *target_database(const struct target *t); /* what libpq will connect to, defaults applied */
@@ -57,7 +58,8 @@ int conn_execf(PGconn *c, enum err_class class, struct err *err, const char *for
     __attribute__((format(printf, 4, 5)));
 
 /* Runs one query with text parameters (n of them); the caller PQclear()s the result. NULL on failure. */
-PGresult *conn_query(PGconn *c, enum err_class class, struct err *err, const char *sql, int n, const char *const *params);
+PGresult *conn_query(PGconn *c, enum err_class class, struct err *err, const char *sql, int n,
+                     const char *const *params);
 
 /* The one value of a query, as text, freed by the caller; "" for NULL or no row. */
 char *conn_value(PGconn *c, enum err_class class, struct err *err, const char *sql, int n, const char *const *params);

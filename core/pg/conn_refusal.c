@@ -14,34 +14,43 @@
 /* ---- remedies ------------------------------------------------------------------------------------------------ */
 
 /* The first that fits. {host} {port} {user} {database} are the target's. */
-struct remedy { const char *state, *words, *hint; };
+struct remedy {
+    const char *state, *words, *hint;
+};
 
-#define PASSWORD_PLACES "the one in the URL (special characters percent-encoded: @ is %40, / is %2F), PGPASSWORD or ~/.pgpass"
+#define PASSWORD_PLACES \
+    "the one in the URL (special characters percent-encoded: @ is %40, / is %2F), PGPASSWORD or ~/.pgpass"
 #define WAIT_FOR_SERVER "the server is starting, stopping or recovering: try again in a moment, its log tells more"
 
 static const struct remedy remedies[] = {
     /* between us and the server */
     { NULL, "unsupported startup parameter",
       "a pooler (PgBouncer) stands in between: give the database's own address, without options in the URL or PGOPTIONS" },
-    { NULL, "enant or user not found", "this pooler wants the project in the user name (USER.PROJECT): see its dashboard" },
-    { NULL, "no such database", "the pooler does not know {database}: correct the URL, or give the database's own address" },
+    { NULL, "enant or user not found",
+      "this pooler wants the project in the user name (USER.PROJECT): see its dashboard" },
+    { NULL, "no such database",
+      "the pooler does not know {database}: correct the URL, or give the database's own address" },
     { NULL, "pgbouncer", "the pooler answers, the database behind it does not: give the database's own address" },
 
     /* who we are */
     { "28P01", NULL, "check user {user} and its password: " PASSWORD_PLACES },
-    { NULL, "no password supplied", "the server wants a password for {user}: put it into the URL, PGPASSWORD or ~/.pgpass" },
+    { NULL, "no password supplied",
+      "the server wants a password for {user}: put it into the URL, PGPASSWORD or ~/.pgpass" },
     { "28000", "eer authentication",
       "on this socket {user} must be the operating system's user: run sfb as that user, or use a host and a password" },
     { "28000", "dent authentication", "in pg_hba.conf, scram-sha-256 instead of ident lets {user} in with a password" },
     { "28000", "does not exist", "correct the user in the URL, or on the server: CREATE ROLE \"{user}\" LOGIN" },
     { "28000", "not permitted to log in", "as an administrator of that server: ALTER ROLE \"{user}\" LOGIN" },
+    { "28000", "SSL encryption",
+      "the server's pg_hba.conf needs a line for {user}, {database} and this machine's address, then a reload" },
     { "28000", "no encryption",
       "try sslmode=require in the URL; else the server's pg_hba.conf needs a line for {user}, {database} and this address" },
     { "28000", "SSL off",
       "try sslmode=require in the URL; else the server's pg_hba.conf needs a line for {user}, {database} and this address" },
     { "28000", "certificate",
       "name a client certificate that the server believes: sslcert and sslkey in the URL, or ~/.postgresql" },
-    { "28000", NULL, "the server's pg_hba.conf needs a line for {user}, {database} and this machine's address, then a reload" },
+    { "28000", NULL,
+      "the server's pg_hba.conf needs a line for {user}, {database} and this machine's address, then a reload" },
 
     /* what we want */
     { "3D000", NULL, "correct the name at the end of the URL; `sfb psql -l` lists what there is" },
@@ -64,6 +73,8 @@ static const struct remedy remedies[] = {
     { NULL, "server is in hot standby mode", "no host of the URL is what target_session_attrs asks for" },
     { NULL, "server is not in hot standby mode", "no host of the URL is what target_session_attrs asks for" },
 
+    { NULL, " value: \"", "correct it in the URL, or in libpq's variables (PGSSLMODE and the like)" },
+
     /* TLS */
     { NULL, "does not match host name",
       "the certificate is for another name: use that name in the URL (hostaddr=ADDRESS reaches it by address)" },
@@ -71,10 +82,12 @@ static const struct remedy remedies[] = {
     { NULL, "not yet valid", "is this machine's clock right?" },
     { NULL, "certificate verify failed",
       "no CA that is believed signed the server's certificate: name the right one, sslrootcert=FILE in the URL" },
-    { NULL, "root certificate", "name the CA's file, sslrootcert=FILE in the URL; sslrootcert=system means the public ones" },
+    { NULL, "root certificate",
+      "name the CA's file, sslrootcert=FILE in the URL; sslrootcert=system means the public ones" },
     { NULL, "does not support SSL, but",
       "the server has TLS turned off (ssl = on in its postgresql.conf); without it sslmode=disable, if the network is safe" },
-    { NULL, "channel binding", "channel_binding=require needs TLS and a password stored as scram-sha-256 on the server" },
+    { NULL, "channel binding",
+      "channel_binding=require needs TLS and a password stored as scram-sha-256 on the server" },
     { NULL, "invalid response to SSL negotiation", "is it PostgreSQL that listens on port {port} of {host}?" },
     { NULL, "but received", "is it PostgreSQL that listens on port {port} of {host}?" },
     { NULL, "private key file", "the file of the client's key must belong to its user and be readable by no other" },
@@ -83,12 +96,14 @@ static const struct remedy remedies[] = {
     { NULL, "SSL SYSCALL", "the TLS handshake was cut: by a firewall or proxy in between, or a server that went down" },
 
     /* the way */
-    { NULL, "could not translate host name", "is {host} spelled right, and does this machine's DNS (/etc/resolv.conf) know it?" },
+    { NULL, "could not translate host name",
+      "is {host} spelled right, and does this machine's DNS (/etc/resolv.conf) know it?" },
     { NULL, "no answer within",
       "a firewall may drop packets to {host} port {port}, or the host is down; connect_timeout=SECONDS in the URL waits longer" },
     { NULL, "Connection refused",
       "nothing listens on port {port} of {host}: is the server up, is the port right, does listen_addresses include it?" },
-    { NULL, "No such file or directory", "no server has its socket there: is it up, are directory {host} and port {port} right?" },
+    { NULL, "No such file or directory",
+      "no server has its socket there: is it up, are directory {host} and port {port} right?" },
     { NULL, "Permission denied", "this user may not open the server's socket: see the directory's permissions" },
     { NULL, "nreachable", "there is no way to {host} from here: network, VPN or routes" },
     { NULL, "No route to host", "there is no way to {host} from here: network, VPN, routes or firewall" },
@@ -100,7 +115,9 @@ static const struct remedy remedies[] = {
 
 static void put_hint(struct buf *out, const char *hint, const struct target *t)
 {
-    const struct { const char *name, *value; } known[] = {
+    const struct {
+        const char *name, *value;
+    } known[] = {
         { "{host}", target_host(t) },
         { "{port}", target_port(t) },
         { "{user}", target_user(t) },
@@ -162,6 +179,8 @@ static const char *reason(const char *line, char state[6], struct buf *address, 
             buf_reset(address);
         line = failed + strlen(" failed: ");
     }
+    if (text_starts(line, "fe_sendauth: "))
+        line += strlen("fe_sendauth: ");
     for (p = strchr(line, ':'); p != NULL && p - line < 40; p = strchr(p + 1, ':'))
         if (p[1] == ' ' && p[2] == ' ' && is_state(p + 3)) { /* SEVERITY:  SQLSTATE: words */
             memcpy(state, p + 3, 5);
@@ -175,9 +194,9 @@ static bool is_noise(const char *line, int timed_out)
 {
     return *line == '\0' || text_starts(line, "LOCATION:") || text_starts(line, "Is the server running ") ||
            text_starts(line, "This probably means the server terminated") ||
-           text_starts(line, "before or while processing") ||
-           (timed_out > 0 && (strstr(line, "Connection reset") != NULL || strstr(line, "closed the connection") != NULL ||
-                            strstr(line, "SSL SYSCALL") != NULL));
+           text_starts(line, "before or while processing") || text_starts(line, "Either provide the file") ||
+           (timed_out > 0 && (strstr(line, "Connection reset") != NULL ||
+                              strstr(line, "closed the connection") != NULL || strstr(line, "SSL SYSCALL") != NULL));
 }
 
 /* All reasons, each once, "; " between them. state: the last SQLSTATE. */

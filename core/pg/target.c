@@ -16,7 +16,9 @@
 #define DEFAULT_PORT "5432"
 
 /* Keywords and values for libpq, without those that it finds in the environment by itself. */
-struct pair { char *keyword, *value; };
+struct pair {
+    char *keyword, *value;
+};
 struct target {
     struct pair *pairs;
     size_t n, room;
@@ -99,9 +101,20 @@ void target_free(struct target *t)
 /* May this word of libpq's message be shown? Keywords, and parameters that other drivers' URLs are known to have. */
 static bool may_be_shown(const char *word, size_t n, const PQconninfoOption *known)
 {
-    static const char *const foreign[] = { "=",        "schema",       "ssl",     "pgbouncer",       "connection_limit",
-                                           "charset",  "pool_timeout", "ssl_mode", "prepared_statements", "sslaccept",
-                                           "statement_cache_size", "encoding", "pool_size", NULL };
+    static const char *const foreign[] = { "=",
+                                           "schema",
+                                           "ssl",
+                                           "pgbouncer",
+                                           "connection_limit",
+                                           "charset",
+                                           "pool_timeout",
+                                           "ssl_mode",
+                                           "prepared_statements",
+                                           "sslaccept",
+                                           "statement_cache_size",
+                                           "encoding",
+                                           "pool_size",
+                                           NULL };
 
     for (size_t i = 0; foreign[i] != NULL; i++)
         if (strlen(foreign[i]) == n && memcmp(word, foreign[i], n) == 0)
@@ -290,29 +303,29 @@ static int complete_trust(struct target *t, const PQconninfoOption *env, struct 
     return target_put(t, "sslrootcert", "system", err);
 }
 
-/* One number, or a list of them; what it is instead may be a piece of the password. */
-static int check_port(const char *port, struct err *err)
+/* One number, or a list of them in which an empty one is the default. What it is instead may be a piece of the password,
+ * so it is not shown. */
+static int complete_port(struct target *t, struct err *err)
 {
-    struct buf one;
-    int number, rc = 0;
+    char *copy = strdup(target_get(t, "port")), *rest = copy, *one;
+    struct buf whole;
+    int number, rc = -1;
 
-    buf_init(&one, 16);
-    for (const char *p = port;; p++) {
-        if (*p != ',' && *p != '\0') {
-            buf_putc(&one, *p);
-            continue;
+    if (copy == NULL)
+        return err_no_memory(err);
+    buf_init(&whole, 4096);
+    while ((one = strsep(&rest, ",")) != NULL) {
+        if (*one != '\0' && !text_parse_int(one, 1, 65535, &number)) {
+            err_set(err, ERR_CONFIG, "the database URL's port is not a number from 1 to 65535");
+            err_hint(err, "%s", percent_hint);
+            goto out;
         }
-        if (one.size > 0 && !text_parse_int(one.data, 1, 65535, &number))
-            rc = -1;
-        buf_reset(&one);
-        if (*p == '\0')
-            break;
+        buf_printf(&whole, "%s%s", whole.size > 0 ? "," : "", *one != '\0' ? one : DEFAULT_PORT);
     }
-    buf_release(&one);
-    if (rc < 0) {
-        err_set(err, ERR_CONFIG, "the database URL's port is not a number from 1 to 65535");
-        err_hint(err, "%s", percent_hint);
-    }
+    rc = buf_check(&whole, err) < 0 ? -1 : target_put(t, "port", whole.data, err);
+out:
+    buf_release(&whole);
+    wipe_string(copy);
     return rc;
 }
 
@@ -326,13 +339,21 @@ static int copy_effective(struct target *t, const PQconninfoOption *env, const c
 /* Everything that must be known before the connection, or that libpq can't find in an empty root directory. */
 static int complete(struct target *t, const PQconninfoOption *env, struct err *err)
 {
-    static const char *const wanted[] = { "host", "port", "user", "dbname", "options", "connect_timeout",
-                                          "keepalives_idle", "keepalives_interval", "keepalives_count", NULL };
+    static const char *const wanted[] = { "host",
+                                          "port",
+                                          "user",
+                                          "dbname",
+                                          "options",
+                                          "connect_timeout",
+                                          "keepalives_idle",
+                                          "keepalives_interval",
+                                          "keepalives_count",
+                                          NULL };
 
     for (size_t i = 0; wanted[i] != NULL; i++)
         if (copy_effective(t, env, wanted[i], err) < 0)
             return -1;
-    if (put_unless_given(t, "port", DEFAULT_PORT, err) < 0 || check_port(target_get(t, "port"), err) < 0)
+    if (put_unless_given(t, "port", DEFAULT_PORT, err) < 0 || complete_port(t, err) < 0)
         return -1;
     if (target_get(t, "user") == NULL || *target_get(t, "user") == '\0') {
         err_set(err, ERR_CONFIG, "no database user: the URL and PGUSER name none, and user id %ld has no name here",
@@ -347,7 +368,8 @@ static int complete(struct target *t, const PQconninfoOption *env, struct err *e
         return -1;
 
     /* A firewall that forgets a quiet connection must not end a dump that spends an hour on one index. */
-    if (put_unless_given(t, "connect_timeout", "15", err) < 0 || put_unless_given(t, "keepalives_idle", "60", err) < 0 ||
+    if (put_unless_given(t, "connect_timeout", "15", err) < 0 ||
+        put_unless_given(t, "keepalives_idle", "60", err) < 0 ||
         put_unless_given(t, "keepalives_interval", "10", err) < 0 ||
         put_unless_given(t, "keepalives_count", "6", err) < 0)
         return -1;

@@ -23,15 +23,14 @@
 
 #define OLDEST_SERVER 90200 /* what every embedded pg_dump still reads */
 #define PROGRAMS 4
-#define STDOUT_SIZE (256 * 1024)
 
 typedef int main_function(int argc, char **argv);
 
 /* Weak, so that a program without PostgreSQL's objects, such as a unit test, links too. */
-#define X(n, version)                                                                                                  \
-    main_function pg_dump##n##_main __attribute__((weak));                                                             \
-    main_function pg_restore##n##_main __attribute__((weak));                                                          \
-    main_function pg_dumpall##n##_main __attribute__((weak));                                                          \
+#define X(n, version)                                         \
+    main_function pg_dump##n##_main __attribute__((weak));    \
+    main_function pg_restore##n##_main __attribute__((weak)); \
+    main_function pg_dumpall##n##_main __attribute__((weak)); \
     main_function psql##n##_main __attribute__((weak));
 SFB_PG_MAJORS(X)
 #undef X
@@ -45,7 +44,7 @@ static const struct embedded {
 #define X(n, version) { n, version, { pg_dump##n##_main, pg_restore##n##_main, pg_dumpall##n##_main, psql##n##_main } },
     SFB_PG_MAJORS(X)
 #undef X
-    { 0, "", { NULL } },
+        { 0, "", { NULL } },
 };
 
 static const char *const names[PROGRAMS] = { "pg_dump", "pg_restore", "pg_dumpall", "psql" };
@@ -155,8 +154,10 @@ static bool use_host(const char *bindir, int at_least, struct tool *out)
 
 static void hint_host(struct err *err, int major)
 {
-    err_hint(err, "get a newer sfb; or install PostgreSQL %d's client programs and name their directory in SFB_PG_BINDIR "
-                  "(on Debian /usr/lib/postgresql/%d/bin)", major, major);
+    err_hint(err,
+             "get a newer sfb; or install PostgreSQL %d's client programs and name their directory in SFB_PG_BINDIR "
+             "(on Debian /usr/lib/postgresql/%d/bin)",
+             major, major);
 }
 
 /* A pg_dump writes what its own major's pg_restore reads, so the smallest that knows the server is best. */
@@ -176,15 +177,18 @@ int tool_for_server(int server_version, const char *bindir, struct tool *out, st
         if (out->major < server)
             continue;
         if (server <= 15 ? out->major > 15 : out->major > server + 1)
-            log_warn("sfb was built without the matching pg_dump: the server's own pg_restore may not read what pg_dump "
-                     "%d writes", out->major);
+            log_warn(
+                "sfb was built without the matching pg_dump: the server's own pg_restore may not read what pg_dump "
+                "%d writes",
+                out->major);
         return 0;
     }
     if (use_host(bindir, server, out))
         return 0;
     buf_init(&majors, 256);
     put_majors(&majors);
-    err_set(err, ERR_DUMP, "the server is PostgreSQL %d, and there is no pg_dump for it: inside are %s", server, majors.data);
+    err_set(err, ERR_DUMP, "the server is PostgreSQL %d, and there is no pg_dump for it: inside are %s", server,
+            majors.data);
     hint_host(err, server);
     buf_release(&majors);
     return -1;
@@ -209,8 +213,8 @@ int tool_for_archive(int minor, int dump_major, const char *bindir, struct tool 
         host_needed = newest_embedded() + 1;
     if (use_host(bindir, host_needed, out))
         return 0;
-    err_set(err, ERR_RESTORE, "the archive (format 1.%d, written by pg_dump %d) is newer than the pg_restore inside", minor,
-            dump_major);
+    err_set(err, ERR_RESTORE, "the archive (format 1.%d, written by pg_dump %d) is newer than the pg_restore inside",
+            minor, dump_major);
     hint_host(err, host_needed);
     return -1;
 }
@@ -238,15 +242,25 @@ int sfb_pg_find_other_exec(const char *argv0, const char *target, const char *ve
 
 /* ---- in this process ----------------------------------------------------------------------------------------- */
 
+/* musl's buffer is 1 KiB, which is slow for dumps, and in a child it may be line buffered still, as our own output on a
+ * terminal was. glibc's is larger, and can't be changed once it was used. */
+static void widen_stdout(void)
+{
+#ifndef __GLIBC__
+    static char buffer[256 * 1024];
+
+    if (!isatty(STDOUT_FILENO))
+        setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+#endif
+}
+
 int tool_main(const struct tool *tool, enum tool_program program, int argc, char **argv)
 {
     const struct embedded *e = find_embedded(tool->major);
-    static char buffer[STDOUT_SIZE];
     char path[PATH_MAX];
 
     if (tool->bindir == NULL && e != NULL) {
-        if (!isatty(STDOUT_FILENO)) /* in a child stdout was ours; and musl's own buffer is 1 KiB: slow for dumps */
-            setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
+        widen_stdout();
         argv[0] = (char *)(uintptr_t)names[program]; /* programs only read it */
         return e->mains[program](argc, argv);
     }

@@ -28,23 +28,23 @@ int tool_for_archive(int minor, int dump_major, const char *bindir, struct tool 
 /* An embedded major by number; 0: the newest. ERR_USAGE lists what there is. */
 int tool_for_major(int major, struct tool *out, struct err *err);
 
-int tool_embedded(size_t i); /* the i-th embedded major, the oldest first; 0 after the last */
-const char *tool_name(enum tool_program p);            /* "pg_dump" */
-const char *tool_version(const struct tool *t);        /* "15.18"; static; the major alone for a host's */
+int tool_embedded(size_t i);                    /* the i-th embedded major, the oldest first; 0 after the last */
+const char *tool_name(enum tool_program p);     /* "pg_dump" */
+const char *tool_version(const struct tool *t); /* "15.18"; static; the major alone for a host's */
 
 /* A program to run, and the running program. Its stderr goes into memory (a memfd: no pipe to drain, no file to leave
  * behind) and is read when it has ended; with --verbose, tool_follow passes it on line by line meanwhile. */
 struct tool_run {
     const struct tool *tool;
     enum tool_program program;
-    const char *const *args;      /* argv[1..] without the connection, NULL at the end */
-    const struct target *target;  /* NULL: it connects to nothing */
-    const char *session_options;  /* "-c name=value ...", merged with the target's own; NULL: none */
-    int stdin_fd, stdout_fd;      /* -1: nothing comes, nothing is kept. They stay the caller's to close */
-    const int *close_fds;         /* not needed any more: the child keeps no descriptor above 2 */
-    pid_t pid;                    /* 0 when not running */
-    int stderr_fd;                /* -1 when there is none */
-    size_t followed;              /* bytes of stderr already passed on */
+    const char *const *args;     /* argv[1..] without the connection, NULL at the end */
+    const struct target *target; /* NULL: it connects to nothing */
+    const char *session_options; /* "-c name=value ...", merged with the target's own; NULL: none */
+    int stdin_fd, stdout_fd;     /* -1: nothing comes, nothing is kept. They stay the caller's to close */
+    const int *close_fds;        /* not needed any more: the child keeps no descriptor above 2 */
+    pid_t pid;                   /* 0 when not running */
+    int stderr_fd;               /* -1 when there is none */
+    size_t followed;             /* bytes of stderr already passed on */
 };
 #define TOOL_RUN_NONE .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1
 

@@ -97,8 +97,9 @@ static int command_make(struct command *c, const struct tool_run *run, struct er
 /* Nothing of the user's surroundings may change what a dump means or how its messages read. What his URL says stays. */
 static void set_environment(const struct tool_run *run)
 {
-    static const char *const unwanted[] = { "PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PSQLRC", "PSQL_PAGER", "PAGER",
-                                            "PSQL_HISTORY", "PG_TEST_NO_SYNC", "COMP_KEYWORD_CASE" };
+    static const char *const unwanted[] = { "PGCLIENTENCODING", "PGDATESTYLE",     "PGGEQO",
+                                            "PSQLRC",           "PSQL_PAGER",      "PAGER",
+                                            "PSQL_HISTORY",     "PG_TEST_NO_SYNC", "COMP_KEYWORD_CASE" };
     const char *password = run->target != NULL ? target_get(run->target, "password") : NULL;
 
     for (size_t i = 0; i < sizeof unwanted / sizeof *unwanted; i++)
@@ -297,6 +298,7 @@ static int reap(struct tool_run *run, bool hasten)
         close(pidfd);
     run->pid = 0;
     tool_follow(run);
+    bound_messages(run);
     return status;
 }
 

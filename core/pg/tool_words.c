@@ -24,28 +24,43 @@ struct failure {
 
 /* ---- reading its lines --------------------------------------------------------------------------------------- */
 
-/* "pg_dump: error: words", "psql:FILE:12: ERROR:  words" or "psql:FILE:12: error: words"; NULL when it is no error. */
+/* Is text, or what follows a "NAME: " in it, one of the marks of an error? The words after the mark, or NULL. */
+static const char *after_mark(const char *text)
+{
+    static const char *const marks[] = { "error: ", "ERROR:  ", "FATAL:  ", "PANIC:  " };
+    const char *best = NULL;
+
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        const char *mark = strstr(text, marks[i]);
+        if (mark != NULL && (mark == text || (mark >= text + 2 && memcmp(mark - 2, ": ", 2) == 0)) &&
+            (best == NULL || mark < best))
+            best = mark;
+    }
+    return best != NULL ? strchr(best, ' ') + strspn(strchr(best, ' '), " ") : NULL;
+}
+
+/* "pg_dump: error: words", "psql:FILE:12: ERROR:  words", or from psql's standard input "ERROR:  words"; NULL when it is
+ * no error. */
 static const char *error_of(const char *program, const char *text, int *line)
 {
     size_t n = strlen(program);
-    const char *word;
+    const char *words;
 
+    if (text_starts(text, "ERROR:  ") || text_starts(text, "FATAL:  "))
+        return after_mark(text);
     if (strncmp(text, program, n) != 0 || text[n] != ':')
         return NULL;
-    text += n + 1;
-    for (const char *marker = "error: ";; marker = marker[0] == 'e' ? "ERROR:  " : "FATAL:  ") {
-        word = strstr(text, marker);
-        if (word != NULL && (word == text + 1 || (text[0] != ' ' && word >= text + 2 && memcmp(word - 2, ": ", 2) == 0)))
-            break;
-        if (marker[0] == 'F')
-            return NULL;
+    if (text[n + 1] == ' ') {
+        words = text + n + 2;
+        return text_starts(words, "error: ") ? words + strlen("error: ") : NULL;
     }
-    for (const char *colon = word - 2; text[0] != ' ' && colon > text; colon--) /* FILE:12: */
-        if (colon[-1] == ':') {
-            *line = (int)strtol(colon, NULL, 10);
+    words = after_mark(text + n + 1);
+    for (const char *c = words; c != NULL && c > text; c--) /* FILE:12: */
+        if (c[0] == ':' && c[1] >= '0' && c[1] <= '9') {
+            *line = (int)strtol(c + 1, NULL, 10);
             break;
         }
-    return strchr(word, ':') + 1 + strspn(strchr(word, ':') + 1, " ");
+    return words;
 }
 
 /* The words after one of the names that a detail goes by; NULL when the line is something else. */
@@ -111,23 +126,30 @@ static void read_failure(const char *program, char *text, struct failure *f)
 
 /* ---- remedies ------------------------------------------------------------------------------------------------ */
 
-static const struct { const char *words, *hint; } remedies[] = {
+static const struct {
+    const char *words, *hint;
+} remedies[] = {
     { "permission denied for table pg_authid", "roles without their passwords can be read: --no-role-passwords" },
-    { "permission denied for", "as an administrator of that server: GRANT pg_read_all_data TO the backup's user (before "
-                               "PostgreSQL 14: USAGE on the schemas, SELECT on the tables and sequences)" },
-    { "affected by row-level security", "row security hides rows from this user: as an administrator, ALTER ROLE ... BYPASSRLS" },
+    { "permission denied for",
+      "as an administrator of that server: GRANT pg_read_all_data TO the backup's user (before "
+      "PostgreSQL 14: USAGE on the schemas, SELECT on the tables and sequences)" },
+    { "affected by row-level security",
+      "row security hides rows from this user: as an administrator, ALTER ROLE ... BYPASSRLS" },
     { "due to lock timeout", "another session holds a lock on a table: see pg_locks, or raise SFB_LOCK_TIMEOUT" },
     { "could not obtain lock", "another session holds a lock on a table: see pg_locks, or raise SFB_LOCK_TIMEOUT" },
     { "server version mismatch", "this program is older than the server: get a newer sfb, or set SFB_PG_BINDIR" },
     { "unsupported startup parameter", "a pooler (PgBouncer) stands in between: give the database's own address" },
-    { "connection unexpectedly", "the server went down, was restarted, or a firewall cut the connection: its log tells" },
+    { "connection unexpectedly",
+      "the server went down, was restarted, or a firewall cut the connection: its log tells" },
     { "terminating connection", "somebody or something ended the session on the server: its log tells" },
     { "canceling statement due to conflict with recovery",
       "on a standby, max_standby_streaming_delay cuts long queries: raise it, or back up the primary" },
-    { "invalid snapshot identifier", "the connection that holds the snapshot is gone; a pooler in between breaks it too" },
+    { "invalid snapshot identifier",
+      "the connection that holds the snapshot is gone; a pooler in between breaks it too" },
     { "could not find a \"pg_dump\"", "sfb runs no program of the host's here: please report this" },
     { "out of memory", "the server, or this machine, is short of memory: its log tells which" },
-    { "out of shared memory", "more tables than the server can lock at once: raise max_locks_per_transaction and restart it" },
+    { "out of shared memory",
+      "more tables than the server can lock at once: raise max_locks_per_transaction and restart it" },
     { "No space left on device", "the server's disk is full: make room there first" },
     { "must be owner of", "restore as the owner or as a superuser" },
 };
