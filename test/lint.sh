@@ -111,10 +111,10 @@ if [ ${#product[@]} -gt 0 ]; then
         -D_GNU_SOURCE -I. -I"$standins" "${product[@]}" 2>&1 || fail "cppcheck has something to say"
 fi
 
-shell_check() { xargs -0 -r -n 4 -P "$(nproc)" shellcheck -x -S warning -f gcc "$@" || fail "shellcheck has something to say"; }
-if [ ${#scripts[@]} -gt 0 ]; then printf '%s\0' "${scripts[@]}" | shell_check; fi
+shell_check() { xargs -0 -r -n 4 -P "$(nproc)" shellcheck -x -S warning -f gcc "$@"; } # fail would be lost in a pipeline
+if [ ${#scripts[@]} -gt 0 ]; then printf '%s\0' "${scripts[@]}" | shell_check || fail "shellcheck has something to say"; fi
 # What others source: its variables come from them, or are for them.
-if [ ${#sourced[@]} -gt 0 ]; then printf '%s\0' "${sourced[@]}" | shell_check -s bash -e SC2154,SC2034; fi
+if [ ${#sourced[@]} -gt 0 ]; then printf '%s\0' "${sourced[@]}" | shell_check -s bash -e SC2154,SC2034 || fail "shellcheck has something to say"; fi
 
 [ $failed = 1 ] || echo "lint: nothing to say about ${#texts[@]} files"
 exit $failed
