@@ -3,6 +3,7 @@
 #include "core/backup/listing.h"
 
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,15 @@ static void add_text(cJSON *object, const char *name, const char *text)
     buf_release(&visible);
 }
 
+/* Raw: cJSON's own doubles are rounded to 15 digits. */
+static void add_count(cJSON *object, const char *name, uint64_t n)
+{
+    char digits[24];
+
+    snprintf(digits, sizeof digits, "%" PRIu64, n);
+    cJSON_AddRawToObject(object, name, digits);
+}
+
 static void add_time(cJSON *object, const char *name, time_t t)
 {
     char text[CLOCK_TEXT];
@@ -182,7 +192,7 @@ int listing_catalog_json(struct buf *out, const struct catalog *c, struct err *e
             break;
         add_text(one, "path", item->path);
         add_time(one, "started", item->started);
-        cJSON_AddNumberToObject(one, "size", (double)item->size);
+        add_count(one, "size", item->size);
         cJSON_AddBoolToObject(one, "complete", catalog_is_complete(item));
         if (!item->has_manifest)
             continue;
@@ -190,8 +200,8 @@ int listing_catalog_json(struct buf *out, const struct catalog *c, struct err *e
         cJSON_AddStringToObject(one, "tier", manifest_tier_name(m->tier));
         add_text(one, "label", m->label);
         add_text(one, "database", m->database.name);
-        cJSON_AddNumberToObject(one, "tables", (double)m->n_tables);
-        cJSON_AddNumberToObject(one, "rows", (double)manifest_rows(m));
+        add_count(one, "tables", m->n_tables);
+        add_count(one, "rows", manifest_rows(m));
         add_time(one, "expires", m->expires);
     }
     return print(out, root, err);
@@ -202,14 +212,14 @@ int listing_contents_json(struct buf *out, const struct contents *c, struct err 
     cJSON *root = cJSON_CreateObject(), *tables, *objects;
 
     add_text(root, "path", c->path);
-    cJSON_AddNumberToObject(root, "size", (double)c->size);
+    add_count(root, "size", c->size);
     cJSON_AddBoolToObject(root, "has_manifest", c->has_manifest);
     add_text(root, "database", c->database);
     add_text(root, "server_version", c->server_version);
     add_text(root, "tool_version", c->tool_version);
     objects = cJSON_AddObjectToObject(root, "large_objects");
-    cJSON_AddNumberToObject(objects, "count", (double)c->objects.rows);
-    cJSON_AddNumberToObject(objects, "bytes", (double)c->objects.bytes);
+    add_count(objects, "count", c->objects.rows);
+    add_count(objects, "bytes", c->objects.bytes);
     tables = cJSON_AddArrayToObject(root, "tables");
     for (size_t i = 0; tables && i < c->n; i++) {
         const struct contents_table *t = &c->tables[i];
@@ -220,10 +230,10 @@ int listing_contents_json(struct buf *out, const struct contents *c, struct err 
         add_text(one, "schema", t->schema);
         add_text(one, "name", t->name);
         if (t->counted)
-            cJSON_AddNumberToObject(one, "rows", (double)t->rows);
+            add_count(one, "rows", t->rows);
         else
             cJSON_AddNullToObject(one, "rows");
-        cJSON_AddNumberToObject(one, "bytes", (double)t->bytes);
+        add_count(one, "bytes", t->bytes);
     }
     return print(out, root, err);
 }

@@ -158,6 +158,21 @@ static bool is_file_name(const char *name)
     return *name && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
+/* Can rows and bytes of all tables be added up and written? */
+static bool sums_fit(const struct manifest *m)
+{
+    uint64_t rows = 0, bytes = 0;
+
+    for (size_t i = 0; i < m->n_tables; i++) {
+        const struct tally *t = &m->tables[i].tally;
+        if (t->rows > MANIFEST_NUMBER_MAX - rows || t->bytes > MANIFEST_NUMBER_MAX - bytes)
+            return false;
+        rows += t->rows;
+        bytes += t->bytes;
+    }
+    return true;
+}
+
 int manifest_check(const struct manifest *m, enum err_class class, struct err *err)
 {
     const char *wrong = NULL;
@@ -178,6 +193,8 @@ int manifest_check(const struct manifest *m, enum err_class class, struct err *e
         wrong = "level";
     else if (m->retention_days < 0)
         wrong = "retention_days";
+    else if (!sums_fit(m))
+        wrong = "totals";
     if (wrong)
         return err_set(err, class, "the manifest is wrong: \"%s\" can't be what it says", wrong);
     return 0;

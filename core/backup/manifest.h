@@ -69,8 +69,8 @@ struct manifest {
     time_t expires;                   /* 0: never */
 };
 
-#define MANIFEST_MAX        ((size_t)256 * 1024 * 1024) /* bytes of JSON */
-#define MANIFEST_NUMBER_MAX 9007199254740991.0 /* 2^53 - 1: beyond it JSON's readers round; refused both ways */
+#define MANIFEST_MAX ((size_t)256 * 1024 * 1024)       /* bytes of JSON */
+#define MANIFEST_NUMBER_MAX UINT64_C(9007199254740991) /* 2^53 - 1: beyond it JSON's readers round; refused both ways */
 
 void manifest_init(struct manifest *m); /* all strings "" (allocated), all numbers 0 */
 void manifest_release(struct manifest *m);

@@ -15,7 +15,7 @@
 #include "core/base/text.h"
 
 #define MANIFEST_VERSION 1
-#define VALUES_MAX       16000000u /* each takes memory, far more than its text */
+#define VALUES_MAX 16000000u /* each takes memory, far more than its text */
 
 /* One object that is read. After the first failure nothing is done any more; the outermost tells. */
 struct reader {
@@ -119,7 +119,7 @@ static uint64_t get_count(const struct reader *r, const char *name)
 
     if (!item)
         return 0;
-    if (!(n >= 0 && n <= MANIFEST_NUMBER_MAX) || n != floor(n)) {
+    if (!(n >= 0 && n <= (double)MANIFEST_NUMBER_MAX) || n != floor(n)) {
         wrong(r, name, "is no whole number from 0 to 2^53");
         return 0;
     }

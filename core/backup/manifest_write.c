@@ -3,7 +3,9 @@
 #include "core/backup/manifest.h"
 
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,15 +83,18 @@ static void put_text(struct writer *w, cJSON *parent, const char *name, const ch
     free(hex);
 }
 
+/* Raw: cJSON prints a double with 15 digits and finds that near enough. */
 static void put_count(struct writer *w, cJSON *parent, const char *name, uint64_t n)
 {
-    if ((double)n > MANIFEST_NUMBER_MAX && !w->failed) {
+    char digits[24];
+
+    if (n > MANIFEST_NUMBER_MAX && !w->failed) {
         w->failed = true;
-        err_set(w->err, ERR_INTERNAL, "the manifest can't hold \"%s\": %llu is beyond 2^53", name,
-                (unsigned long long)n);
+        err_set(w->err, ERR_INTERNAL, "the manifest can't hold \"%s\": %" PRIu64 " is beyond 2^53", name, n);
     }
+    snprintf(digits, sizeof digits, "%" PRIu64, n);
     if (!w->failed)
-        put(w, parent, name, cJSON_CreateNumber((double)n));
+        put(w, parent, name, cJSON_CreateRaw(digits));
 }
 
 static void put_int(struct writer *w, cJSON *parent, const char *name, int n)
