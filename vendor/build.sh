@@ -23,6 +23,7 @@ LIBC=musl
 
 say() { printf 'vendor: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
+# shellcheck source=vendor/fetch.sh
 . "$VENDOR/fetch.sh"
 
 # What a recipe's header says: "# needs: musl zlib". The majors share a recipe, and libpq is built from the newest one.
@@ -55,7 +56,8 @@ key() {
     for need in $(header "$1" needs); do key "$need"; done
     keys[$1]=$({
         echo "$LIBC $1" "$compiler_id"
-        cat "$(recipe "$1")" "$VENDOR/env.sh"
+        grep -hv '^ *#' "$(recipe "$1")" "$VENDOR/env.sh" # a better comment builds nothing anew
+        header "$1" licence
         [ "$1" != ca-certificates ] || cat "$VENDOR/certdata.pl"
         patches_of "$1" | xargs -r cat
         locked "$(package_of "$1")"
@@ -65,7 +67,7 @@ key() {
 
 # The whole of vendor/, without what only looks at the result.
 tree_hash() {
-    { compiler; cd "$VENDOR"; find . -type f ! -path './test/*' ! -name sbom.sh ! -name '.*' -print0 | sort -z | xargs -0 sha256sum; } |
+    { compiler; cd "$VENDOR"; find . -type f ! -path './test/*' ! -name sbom.sh ! -name deps.sh ! -name check-binary.sh ! -name embed.S -print0 | sort -z | xargs -0 sha256sum; } |
         sha256sum | cut -c1-20
 }
 
@@ -84,6 +86,7 @@ build_one() {
     done
     for need in $(needs_all "$name"); do merge "$CACHE/stage/$need-${keys[$need]}" "$dir/sysroot"; done
     if ! (
+        # shellcheck disable=SC2031
         export LIBC VENDOR NAME=$name SRC=$dir/src SYSROOT=$dir/sysroot OUT=$dir/out JOBS
         cd "$dir/src"
         exec bash -euo pipefail -c '. "$VENDOR/env.sh"; . "$0"' "$(recipe "$name")"
@@ -104,7 +107,7 @@ build_one() {
 
 # All stages into one prefix, with the lists that sfb embeds.
 assemble() {
-    local into=$1 name major
+    local into=$1 name version licence major
     mkdir -p "$into/share"
     for name in $all; do merge "$CACHE/stage/$name-${keys[$name]}" "$into"; done
     {
@@ -114,13 +117,25 @@ assemble() {
         echo
     } >"$into/include/sfb_pg_majors.h"
     for name in $all; do cat "$into/share/$name/version"; done | sort >"$into/share/versions.tsv"
-    for name in $(cut -f1 "$into/share/versions.tsv"); do
-        printf '================ %s\n\n' "$(awk -F'\t' -v n="$name" '$1 == n { print $1, $2 " (" $3 ")" }' "$into/share/versions.tsv")"
+    while IFS=$'\t' read -r name version licence _; do
+        printf '================ %s %s (%s)\n\n' "$name" "$version" "$licence"
         cat "$into/share/$name/licence"
         echo
         rm -r "$into/share/$name"
-    done >"$into/share/licenses.txt"
+    done <"$into/share/versions.tsv" >"$into/share/licenses.txt"
+    libgcc "$into"
     cat "$work"/note-* >"$into/share/notes" 2>/dev/null || :
+}
+
+# The compiler's own library is linked in as well.
+libgcc() {
+    local version
+    version=$(gcc -dumpfullversion)
+    printf 'libgcc\t%s\tGPL-3.0-or-later WITH GCC-exception-3.1\tgcc-%s %s\t-\n' "$version" "${version%%.*}" "$version" \
+        >>"$1/share/versions.tsv"
+    printf '================ libgcc %s (GPL-3.0-or-later WITH GCC-exception-3.1)\n\n' "$version" >>"$1/share/licenses.txt"
+    cat "/usr/share/doc/gcc-${version%%.*}-base/copyright" >>"$1/share/licenses.txt" 2>/dev/null ||
+        echo "The GNU General Public License 3, with the GCC Runtime Library Exception 3.1." >>"$1/share/licenses.txt"
 }
 
 build_all() {

@@ -3,7 +3,7 @@
 # $LIBC is musl (the product) or host (glibc and debug symbols, for the sanitizers). Given by build.sh: $SRC, the
 # patched source and the working directory; $SYSROOT, the libraries it needs; $OUT, where the result goes, as
 # $OUT/include, $OUT/lib, …; $JOBS.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2153
 export LC_ALL=C TZ=UTC SOURCE_DATE_EPOCH=1767225600          # nothing of today, or of here, may get into a library
 export SFB_PREFIX_MAP="$SRC=/sfb/src"                        # sfb-cc reads it
 

@@ -3,7 +3,7 @@
 # Sourced by build.sh. apt does the fetching and the authenticating, in a directory of its own: the machine's package
 # lists, sources and installed packages are neither used nor changed. The mirror is the machine's own.
 # A lock line: PACKAGE SUITE VERSION SHA256 FILE
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # build.sh sets $work
 SUITES="trixie bookworm sid"
 SOURCES=$CACHE/sources
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -40,7 +40,7 @@ END
     [ -d /usr/include/linux ] || missing+=(build-essential)
     [ -f "$KEYRING" ] || missing+=(debian-archive-keyring)
     [ ${#missing[@]} = 0 ] ||
-        die "tools are missing; install them with \"make deps\" or: apt-get install $(printf '%s\n' "${missing[@]}" | sort -u | xargs)"
+        die "tools are missing; install them with \"make deps\" or: apt-get install $(printf '%s\n' "${missing[@]}" | sort -u | tr '\n' ' ')"
 }
 
 note() { say "$*"; echo "$*" >>"$work/note-fetch"; }
@@ -49,19 +49,22 @@ mirror() {
     local codename
     if [ -n "${SFB_DEBIAN_MIRROR-}" ]; then echo "$SFB_DEBIAN_MIRROR"; return; fi
     codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
+    # shellcheck disable=SC2016 # apt expands these
     apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 2>/dev/null |
         awk -v c="$codename" '$1 == c && $2 == "main" { print $3; exit }'
 }
 
-# The private apt: apt ARGUMENTS…, after one update in a run. Its own words are kept for the message when it fails.
-private_apt() {
+# The private apt: made ready once in a run; 1, and one line why, when the mirror gives nothing.
+apt_ready() {
     local apt=$work/apt suite uri
-    if [ ! -d "$apt" ]; then
-        uri=$(mirror)
-        [ -n "$uri" ] || die "this machine's apt names no Debian mirror; set SFB_DEBIAN_MIRROR to one (a URL that ends in /debian)"
-        mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-        for suite in $SUITES; do echo "deb-src [signed-by=$KEYRING] $uri $suite main"; done >"$apt/sources.list"
-        cat >"$apt/conf" <<END
+    [ ! -d "$apt" ] || [ -f "$apt/ready" ] || return 1
+    [ ! -f "$apt/ready" ] || return 0
+    uri=$(mirror)
+    [ -n "$uri" ] || die "this machine's apt names no Debian mirror; set SFB_DEBIAN_MIRROR to one (a URL that ends in /debian)"
+    say "asking $uri for its package lists"
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+    for suite in $SUITES; do echo "deb-src [signed-by=$KEYRING] $uri $suite main"; done >"$apt/sources.list"
+    cat >"$apt/conf" <<END
 Dir::Etc::sourcelist "$apt/sources.list";
 Dir::Etc::sourceparts "-";
 Dir::State::Lists "$apt/lists";
@@ -70,15 +73,14 @@ APT::Sandbox::User "root";
 Acquire::Languages "none";
 Acquire::Retries "2";
 END
-        say "asking $uri for its package lists"
-        APT_CONFIG=$apt/conf apt-get update >"$apt/log" 2>&1 || :
-        if ! ls "$apt"/lists/*_Sources* >/dev/null 2>&1; then
-            rm -rf "$apt/lists" # so that later calls say the same
-            say "no package lists from $uri: $(grep -m 1 '^[EW]:' "$apt/log" || echo 'apt gave no reason')"
-        fi
+    private_apt apt-get update >"$apt/log" 2>&1 || :
+    if ! ls "$apt"/lists/*_Sources* >/dev/null 2>&1; then
+        say "no package lists from $uri: $(grep -m 1 '^[EW]:' "$apt/log" || echo 'apt gave no reason')"
+        return 1
     fi
-    APT_CONFIG=$apt/conf "$@"
+    touch "$apt/ready"
 }
+private_apt() { APT_CONFIG=$work/apt/conf "$@"; }
 
 intact() { # are all files of a list (stdin, lock lines) here, with the right sums?
     local list
@@ -118,7 +120,8 @@ fetch() {
     version=$(locked "$package" | awk '{ print $3; exit }')
     [ -n "$version" ] || { say "$package is not in vendor/lock"; return 1; }
     if locked "$package" | intact; then rm -f "$(instead "$package")"; return 0; fi
-    if download "$package" "$version"; then
+    : >"$work/apt.log"
+    if apt_ready && download "$package" "$version"; then
         bad=$(awk 'NR == FNR { sum[$5] = $4; next } sum[$5] != $4 { print $5; exit }' <(locked "$package") "$work/new.lock")
         [ -z "$bad" ] || die "$bad: wrong checksum: the mirror's file is not the one that vendor/lock names"
         keep
@@ -126,12 +129,12 @@ fetch() {
         say "$package $version: fetched"
         return 0
     fi
-    bad=$(grep -m 1 '^E:' "$work/apt.log" || echo "not on the mirror")
+    bad=$(grep -m 1 '^E:' "$work/apt.log" || echo "the mirror has no package lists")
     if [ -f "$(instead "$package")" ] && intact <"$(instead "$package")"; then
         note_drift "$package" "$version"
         return 0
     fi
-    for candidate in $(newer_versions "$package" "$version"); do
+    for candidate in $(apt_ready && newer_versions "$package" "$version"); do
         download "$package" "$candidate" || continue
         keep
         cp "$work/new.lock" "$(instead "$package")"
@@ -156,7 +159,8 @@ unpack() { # PACKAGE DIR
 
 # Pin anew: for each locked package the newest version that can be fetched of its series and suite.
 relock() {
-    local package suite version candidate done=
+    local package suite version candidate done=''
+    apt_ready || exit 1
     while read -r package suite version _; do
         case " $done " in *" $package "*) continue ;; esac
         done+=" $package"

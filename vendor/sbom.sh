@@ -22,8 +22,9 @@ BEGIN {
 }
 {
     split($4, debian, " ")
+    gsub(/\+/, "%2B", debian[2])
+    sub(/:/, "%3A", debian[2])
     purl = "pkg:deb/debian/" debian[1] "@" debian[2] "?arch=source"
-    gsub(/\+/, "%2B", purl)
     more = "      \"externalRefs\": [{ \"referenceCategory\": \"PACKAGE-MANAGER\", \"referenceType\": \"purl\", \"referenceLocator\": \"" purl "\" }],\n"
     if ($5 != "-") more = more "      \"checksums\": [{ \"algorithm\": \"SHA256\", \"checksumValue\": \"" $5 "\" }],\n"
     package($1, $1, $2, $3, more)

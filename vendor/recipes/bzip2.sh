@@ -1,4 +1,5 @@
 # bzip2 - foreign dumps, .sql.bz2
+# shellcheck shell=bash
 # source: bzip2
 # needs: musl
 # licence: bzip2-1.0.6 LICENSE

@@ -1,4 +1,5 @@
 # ca-certificates - Mozilla's CAs as Debian ships them, one PEM bundle
+# shellcheck shell=bash
 # source: ca-certificates
 # needs:
 # licence: MPL-2.0 debian/copyright

@@ -1,4 +1,5 @@
 # cJSON - manifests, and what servers answer
+# shellcheck shell=bash
 # source: cjson
 # needs: musl
 # licence: MIT LICENSE

@@ -1,4 +1,5 @@
 # curl - HTTP, HTTPS, SMTP and SMTPS on mbedTLS, through proxies where there are any
+# shellcheck shell=bash
 # source: curl
 # needs: musl mbedtls
 # licence: curl COPYING

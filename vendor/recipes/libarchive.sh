@@ -1,4 +1,5 @@
 # libarchive - reads foreign dumps: .gz .bz2 .xz .zst .lz4, tar, zip
+# shellcheck shell=bash
 # source: libarchive
 # needs: musl zlib zstd lz4 bzip2 xz
 # licence: BSD-2-Clause COPYING

@@ -1,4 +1,5 @@
 # libdeflate - the compressor of our archives; the patch adds segments that can be joined
+# shellcheck shell=bash
 # source: libdeflate
 # needs: musl
 # licence: MIT COPYING

@@ -1,4 +1,5 @@
 # libpq - the newest one there is; it serves sfb itself and the tools of every major
+# shellcheck shell=bash
 # source: postgresql-18
 # needs: musl openssl
 # licence: PostgreSQL COPYRIGHT

@@ -1,4 +1,5 @@
 # lz4 - archives that others made with pg_dump --compress=lz4
+# shellcheck shell=bash
 # source: lz4
 # needs: musl
 # licence: BSD-2-Clause lib/LICENSE

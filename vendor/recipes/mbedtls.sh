@@ -1,4 +1,5 @@
 # mbedtls - TLS for libcurl, and MD5, HMAC, AES for sfb itself
+# shellcheck shell=bash
 # source: mbedtls
 # needs: musl
 # licence: Apache-2.0 LICENSE

@@ -1,4 +1,5 @@
 # musl - the C library, and sfb-cc, the compiler that knows it
+# shellcheck shell=bash disable=SC2016 # what is in single quotes is for others to expand
 # source: musl
 # needs:
 # licence: MIT COPYRIGHT

@@ -1,4 +1,5 @@
 # openssl - what libpq needs for TLS, SCRAM and channel binding; libcrypto for fast digests
+# shellcheck shell=bash
 # source: openssl
 # needs: musl
 # licence: Apache-2.0 LICENSE.txt
@@ -10,9 +11,9 @@ case $(uname -m) in
     aarch64) target=linux-aarch64 ;;
     *) target=linux-generic64 ;;
 esac
-# shellcheck disable=SC2086
-perl ./Configure "$target" --prefix=/usr --libdir=lib --openssldir=/etc/ssl $CFLAGS \
-    no-shared no-module no-dso no-engine no-async no-apps no-tests no-docs no-autoload-config \
+export PATH="$SYSROOT/bin:$PATH" CC=sfb-cc # its command line gets into the library: without a path
+perl ./Configure "$target" --prefix=/usr --libdir=lib --openssldir=/etc/ssl no-pic no-shared no-module no-dso no-engine no-async \
+    no-apps no-tests no-docs no-autoload-config \
     no-legacy no-fips no-ui-console no-secure-memory no-ktls no-afalgeng no-devcryptoeng no-padlockeng no-loadereng \
     no-dtls no-sctp no-srtp no-ssl3 no-tls1 no-tls1_1 no-quic no-psk no-srp no-gost no-nextprotoneg no-comp \
     no-cmp no-cms no-ct no-ocsp no-ts no-http no-rfc3779 no-integrity-only-ciphers \

@@ -1,4 +1,5 @@
 # postgresql - pg_dump, pg_restore, pg_dumpall and psql of one major, as one object: $OUT/pg/pgNN.o
+# shellcheck shell=bash disable=SC2016 # what is in single quotes is for others to expand
 # source: postgresql-NN
 # needs: musl zlib zstd lz4
 # licence: PostgreSQL COPYRIGHT

@@ -1,4 +1,5 @@
 # xxhash - XXH3, the fingerprint of rows; on x86 also the variant that picks AVX2 at run time (xxh_x86dispatch.h)
+# shellcheck shell=bash
 # source: xxhash
 # needs: musl
 # licence: BSD-2-Clause LICENSE

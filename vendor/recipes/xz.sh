@@ -1,4 +1,5 @@
 # xz - liblzma for foreign dumps, .sql.xz
+# shellcheck shell=bash
 # source: xz-utils
 # needs: musl
 # licence: 0BSD COPYING.0BSD

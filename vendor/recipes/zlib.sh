@@ -1,4 +1,5 @@
 # zlib - inflate for archives, and what pg_dump and libarchive ask for
+# shellcheck shell=bash
 # source: zlib
 # needs: musl
 # licence: Zlib LICENSE

@@ -1,4 +1,5 @@
 # zstd - with threads, without the formats of before 1.0
+# shellcheck shell=bash
 # source: libzstd
 # needs: musl
 # licence: BSD-3-Clause LICENSE
