@@ -15,7 +15,7 @@
 UNIT_V        ?= $(V)
 UNIT_CC       ?= gcc
 UNIT_SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-UNIT_CFLAGS   ?= -std=gnu11 -g -O1 -Wall -Wextra -Werror
+UNIT_CFLAGS   ?= -std=gnu11 -g -O1 -fno-pie -Wall -Wextra -Werror
 UNIT_CPPFLAGS ?= -I. -I$(B)/gen -I$(B)/unit/include -I/usr/include/postgresql -D_GNU_SOURCE
 UNIT_LIBS     ?= $(wildcard $(addprefix $(UNIT_V)/lib/lib,$(addsuffix .a, \
                    archive cjson mbedtls mbedx509 mbedcrypto deflate xxhash zstd lz4 bz2 lzma z))) -lpq -lssl -lcrypto
@@ -46,7 +46,7 @@ $(B)/unit/core.a: $(unit_objects) $(B)/unit/embed.o
 
 $(B)/unit/test_%: test/unit/test_%.c $(B)/unit/core.a
 	@echo "unit ld $@"
-	@$(UNIT_CC) $(UNIT_CPPFLAGS) $(UNIT_CFLAGS) $(UNIT_SANITIZE) -MMD -MP -o $@ $< $(B)/unit/core.a $(UNIT_LIBS) \
+	@$(UNIT_CC) $(UNIT_CPPFLAGS) $(UNIT_CFLAGS) $(UNIT_SANITIZE) -no-pie -MMD -MP -o $@ $< $(B)/unit/core.a $(UNIT_LIBS) \
 	    -lcmocka -lm -pthread
 
 unit: $(unit_tests) ## build the unit tests
