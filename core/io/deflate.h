@@ -11,7 +11,7 @@
 
 #define DEFLATE_SEGMENT (1024 * 1024) /* as much as is worth compressing apart: smaller costs size, larger memory */
 
-/* One thread's compressor. Levels are the contract's 1 to 9. */
+/* One thread's compressor. Levels are the contract's 0 (stored) to 9: with each the output is no larger than zlib's. */
 struct deflater;
 struct deflater *deflater_new(int level); /* NULL without memory */
 void deflater_free(struct deflater *d);
