@@ -71,6 +71,7 @@ file_begin() {
 # Stops every server and removes the directory. Fails when something of ours still runs.
 file_end() {
     local left
+    [ -d "${ROOT-}" ] || return 0 # file_begin failed: nothing is ours
     pg_stop_all
     left=$(processes_left "$ROOT")
     awk '{ print $1 }' <<<"$left" | xargs -r kill -9 2>/dev/null || :
@@ -113,6 +114,10 @@ test_begin() {
 
 test_end() {
     local pid
+    if [ -z "${BATS_TEST_COMPLETED-}" ] && [ -n "${output-}${stderr-}" ]; then # it failed: what the last run said
+        printf 'exit %s\n%s\n' "${status-}" "$output"
+        [ -z "${stderr-}" ] || printf -- '-- stderr:\n%s\n' "$stderr"
+    fi
     for pid in "$T"/sfb-*.pid; do
         [ ! -f "$pid" ] || kill -9 -- "-$(<"$pid")" 2>/dev/null || :
     done
