@@ -18,13 +18,13 @@ UNIT_SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=undefined -f
 UNIT_CFLAGS   ?= -std=gnu11 -g -O1 -fno-pie -Wall -Wextra -Werror
 UNIT_CPPFLAGS ?= -I. -I$(B)/gen -I$(B)/unit/include -I/usr/include/postgresql -D_GNU_SOURCE
 UNIT_LIBS     ?= $(wildcard $(addprefix $(UNIT_V)/lib/lib,$(addsuffix .a, \
-                   archive cjson mbedtls mbedx509 mbedcrypto deflate xxhash zstd lz4 bz2 lzma z))) -lpq -lssl -lcrypto
+                   curl archive cjson mbedtls mbedx509 mbedcrypto deflate xxhash zstd lz4 bz2 lzma z))) -lpq -lssl -lcrypto
 
 unit_tests   := $(patsubst test/unit/%.c,$(B)/unit/%,$(wildcard test/unit/test_*.c))
 unit_objects := $(patsubst %.c,$(B)/unit/%.o,$(wildcard core/*/*.c))
 
 # Those headers of $(UNIT_V) that are not the C library's, the host's libpq's or the host's OpenSSL's.
-unit_headers := sfb_pg_majors.h archive.h archive_entry.h cJSON.h cjson mbedtls psa libdeflate.h xxhash.h xxh3.h zstd.h \
+unit_headers := sfb_pg_majors.h curl archive.h archive_entry.h cJSON.h cjson mbedtls psa libdeflate.h xxhash.h xxh3.h zstd.h \
                 zstd_errors.h zdict.h lz4.h lz4frame.h lz4hc.h bzlib.h lzma.h lzma zlib.h zconf.h
 
 $(B)/unit/include: $(B)/vendor-path test/unit/unit.mk
