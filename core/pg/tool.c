@@ -2,6 +2,7 @@
 /* tool.c - which of PostgreSQL's programs there are, and which one fits. */
 #include "core/pg/tool.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <locale.h>
 #include <stdio.h>
@@ -242,6 +243,8 @@ int sfb_pg_find_other_exec(const char *argv0, const char *target, const char *ve
 
 /* ---- in this process ----------------------------------------------------------------------------------------- */
 
+static const char *running; /* the program whose main() this process is in */
+
 /* musl's buffer is 1 KiB, which is slow for dumps, and in a child it may be line buffered still, as our own output on a
  * terminal was. glibc's is larger, and can't be changed once it was used. */
 static void widen_stdout(void)
@@ -254,13 +257,27 @@ static void widen_stdout(void)
 #endif
 }
 
+/* pg_dump and its sisters do not ask whether their last bytes on standard output arrived: a dump cut short by a full disk
+ * would count as good. */
+static void check_stdout(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return;
+    fprintf(stderr, "%s: error: could not write to standard output: %s\n", running,
+            errno != 0 ? strerror(errno) : "a write failed (is the disk full?)");
+    _exit(1);
+}
+
 int tool_main(const struct tool *tool, enum tool_program program, int argc, char **argv)
 {
     const struct embedded *e = find_embedded(tool->major);
     char path[PATH_MAX];
 
     if (tool->bindir == NULL && e != NULL) {
+        running = names[program];
         widen_stdout();
+        atexit(check_stdout);
         argv[0] = (char *)(uintptr_t)names[program]; /* programs only read it */
         return e->mains[program](argc, argv);
     }

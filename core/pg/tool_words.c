@@ -136,6 +136,7 @@ static const struct {
     { "affected by row-level security",
       "row security hides rows from this user: as an administrator, ALTER ROLE ... BYPASSRLS" },
     { "due to lock timeout", "another session holds a lock on a table: see pg_locks, or raise SFB_LOCK_TIMEOUT" },
+    { "due to statement timeout", "another session holds a lock on a table: see pg_locks, or raise SFB_LOCK_TIMEOUT" },
     { "could not obtain lock", "another session holds a lock on a table: see pg_locks, or raise SFB_LOCK_TIMEOUT" },
     { "server version mismatch", "this program is older than the server: get a newer sfb, or set SFB_PG_BINDIR" },
     { "unsupported startup parameter", "a pooler (PgBouncer) stands in between: give the database's own address" },
