@@ -105,6 +105,7 @@ static void set_environment(const struct tool_run *run)
     for (size_t i = 0; i < sizeof unwanted / sizeof *unwanted; i++)
         unsetenv(unwanted[i]);
     setenv("LC_ALL", "C", 1);
+    setenv("TZ", "UTC", 1); /* an archive's date is in it, without saying so */
     setenv("PGTZ", "UTC", 1);
     setenv("PG_COLOR", "never", 1);
     setenv("PGAPPNAME", "sfb", 0);
