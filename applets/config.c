@@ -11,15 +11,15 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 
-static const char usage[] =
-    "config [--check] [--json]\n"
-    "\n"
-    "Print every setting with its value, what it means and where the value comes from. An option beats the environment,\n"
-    "the environment beats the settings file, the file beats the default. Passwords are shown as ***.\n";
+static const char usage[] = "config [--check] [--json]\n"
+                            "\n"
+                            "Print every setting with its value, what it means and where the value comes\n"
+                            "from. An option beats the environment, the environment beats the settings\n"
+                            "file, the file beats the default. Passwords are shown as ***.\n";
 
 static const char examples[] = "# Which database will be backed up, and who said so?\n"
                                "sfb config\n"
-                               "# Are directories, numbers and URLs of this file usable? Connects nowhere\n"
+                               "# Are directories, numbers and URLs of this file usable? This connects nowhere\n"
                                "sfb config --check --config /etc/sfb.env\n";
 
 static struct {
@@ -27,7 +27,7 @@ static struct {
 } opt;
 
 static const struct opt options[] = {
-    OPT_FLAG(0, "check", &opt.check, "look whether the settings can be used; prints only what is wrong"),
+    OPT_FLAG(0, "check", &opt.check, "look whether the settings can be used, and make directories"),
     OPT_FLAG(0, "json", &opt.json, "print the settings as JSON"),
     OPT_END,
 };

@@ -17,21 +17,22 @@
 #include "core/base/text.h"
 #include "core/pg/walk.h"
 
-static const char usage[] =
-    "list [OPTIONS] [DIR]\n"
-    "list [--json | --toc] BACKUP\n"
-    "\n"
-    "Without an operand, list this host's backups (cache and work directory), the newest first; with a directory, those\n"
-    "in it. Of a backup file, list the tables with rows and sizes, the largest first: as the manifest beside it says,\n"
-    "or, without one, by reading all of it.\n";
+static const char usage[] = "list [OPTIONS] [DIR]\n"
+                            "list [--json | --toc] BACKUP\n"
+                            "\n"
+                            "Without an operand, list this host's backups (cache and work directory), the\n"
+                            "newest first; with a directory, those in it. Of a backup file, list the tables\n"
+                            "with rows and sizes, the largest first: as the manifest beside it says, or,\n"
+                            "without one, by reading all of it.\n";
 
-static const char examples[] =
-    "# Which backups there are\n"
-    "sfb list\n"
-    "# What is in one\n"
-    "sfb list /var/backups/signupflow/backup-20251023-143215.dump\n"
-    "# Choose what pg_restore restores: delete lines from the list\n"
-    "sfb list --toc backup.dump >toc && sfb pg_restore -L toc -d postgresql:///copy backup.dump\n";
+static const char examples[] = "# Which backups there are\n"
+                               "sfb list\n"
+                               "# What is in one\n"
+                               "sfb list /var/backups/signupflow/backup-20251023-143215.dump\n"
+                               "# Choose what pg_restore restores: delete lines from the list\n"
+                               "sfb list --toc backup.dump >toc\n"
+                               "# ... and restore what is left in it\n"
+                               "sfb pg_restore -L toc -d postgresql:///copy backup.dump\n";
 
 static struct {
     const char *environment;
