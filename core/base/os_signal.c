@@ -9,6 +9,7 @@ static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 #define CAUGHT (sizeof caught / sizeof caught[0])
 
 static volatile sig_atomic_t came;
+static bool shielded;
 
 static void note(int number)
 {
@@ -50,17 +51,27 @@ void os_signals_default(void)
     set_handler(SIGPIPE, SIG_DFL);
     came = 0;
     sigemptyset(&none);
+    if (shielded) { /* what a terminal sends to everybody; SIGTERM still ends a child, or we could not */
+        sigaddset(&none, SIGINT);
+        sigaddset(&none, SIGQUIT);
+        sigaddset(&none, SIGHUP);
+    }
     sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+void os_signals_shield(bool on)
+{
+    shielded = on;
 }
 
 int os_interrupted(void)
 {
-    return came;
+    return shielded ? 0 : came;
 }
 
 int os_check_interrupt(struct err *err)
 {
-    int number = came;
+    int number = os_interrupted();
 
     if (!number)
         return 0;

@@ -73,7 +73,6 @@ int restore_run(const struct restore_plan *plan, const struct restore_files *fil
         goto out;
     }
     args[n++] = "--exit-on-error";
-    args[n++] = "--no-password";
     if (part == RESTORE_SCHEMA) {
         args[n++] = "--section=pre-data";
     } else {

@@ -280,7 +280,7 @@ static int feed_begin(struct feed *f, const char *script_key, struct err *err)
 
 static int start_psql(struct tool_run *run, const struct tool *tool, const struct target *into, int stdin_fd, struct err *err)
 {
-    static const char *const args[] = { "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-", NULL };
+    static const char *const args[] = { "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-", NULL };
 
     run->tool = tool;
     run->program = TOOL_PSQL;
