@@ -73,6 +73,8 @@ struct dump *dump_open(const struct dump_params *params, struct err *err)
         goto fail;
     if (tool_for_server(PQserverVersion(d->conn), params->bindir, &d->tool, err) < 0)
         goto fail;
+    if (conn_execf(d->conn, ERR_DUMP, err, "SET lock_timeout = '%ds'", params->lock_timeout) < 0)
+        goto fail;
     if (preflight_read(d->conn, &d->found, err) < 0)
         goto fail;
     if (params->check_privileges && preflight_privileges(d->conn, err) < 0)

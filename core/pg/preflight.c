@@ -19,14 +19,18 @@ static uint64_t number(const PGresult *r, int column)
     return text_parse_u64(value(r, column), &n) ? n : 0;
 }
 
-/* The locale provider came with 15, its locale was renamed with 17. */
+/* The locale provider came with 15, its locale was renamed with 17. pg_table_size would wait for a table that somebody
+ * has locked, and for longer than pg_dump is allowed to; of such a table the last known size will do. */
 static const char *database_query(int server_version)
 {
 #define DATABASE_QUERY(provider, locale)                                                                              \
     "SELECT d.datname, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding),"            \
     " d.datcollate, d.datctype, " provider ", " locale ", pg_catalog.current_setting('lc_monetary'),"                  \
     " pg_catalog.current_setting('server_version'), pg_catalog.pg_database_size(d.oid),"                               \
-    " (SELECT COALESCE(pg_catalog.sum(pg_catalog.pg_table_size(c.oid)), 0) FROM pg_catalog.pg_class c"                 \
+    " (SELECT COALESCE(pg_catalog.sum(CASE WHEN c.oid IN (SELECT l.relation FROM pg_catalog.pg_locks l"                \
+    "     WHERE l.mode = 'AccessExclusiveLock' AND l.database = d.oid AND l.relation IS NOT NULL)"                      \
+    "   THEN c.relpages * pg_catalog.current_setting('block_size')::pg_catalog.int8"                                    \
+    "   ELSE pg_catalog.pg_table_size(c.oid) END), 0) FROM pg_catalog.pg_class c"                                       \
     "   WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND (c.relnamespace NOT IN"                          \
     "   (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema'))"               \
     "   OR c.oid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass)),"                                                \
