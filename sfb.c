@@ -174,7 +174,8 @@ static struct page describe(const struct applet *a, const char *program, const s
     for (const struct exit_map *m = a->exits; m && m->code >= 0 && page.n_exits < EXITS_SHOWN - 1; m++)
         if (m->meaning)
             exits[page.n_exits++] = (struct page_exit){ m->code, m->meaning };
-    exits[page.n_exits++] = (struct page_exit){ EXIT_BUSY, "another run is at work; nothing was done" };
+    if (a->wants_settings) /* the others lock nothing */
+        exits[page.n_exits++] = (struct page_exit){ EXIT_BUSY, "another run is at work; nothing was done" };
     qsort(exits, page.n_exits, sizeof exits[0], by_code);
     return page;
 }
