@@ -11,7 +11,9 @@
 
 enum audit_level { AUDIT_INFO, AUDIT_WARNING, AUDIT_ERROR };
 
-struct audit { char *path; }; /* path NULL: not kept */
+struct audit {
+    char *path;
+}; /* path NULL: not kept */
 
 /* which: "backup" or "restore" */
 void audit_open(struct audit *a, const struct settings *s, const struct places *p, const char *which);

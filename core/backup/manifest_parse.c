@@ -76,15 +76,16 @@ static char *unhex(const char *hex)
 /* A string, or {"hex": "..."}; the caller frees. NULL, and failed, when it is neither. */
 static char *text_of(const struct reader *r, const cJSON *item, const char *name)
 {
-    const cJSON *hex = cJSON_IsObject(item) ? cJSON_GetObjectItemCaseSensitive(item, "hex") : NULL;
+    const char *plain = cJSON_GetStringValue(item);
+    const char *hex = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "hex"));
     char *text = NULL;
 
     if (!item)
         return NULL;
-    if (cJSON_IsString(item))
-        text = strdup(item->valuestring);
-    else if (cJSON_IsString(hex))
-        text = unhex(hex->valuestring);
+    if (plain)
+        text = strdup(plain);
+    else if (hex)
+        text = unhex(hex);
     if (!text)
         wrong(r, name, "is not text");
     return text;
@@ -115,7 +116,7 @@ static void get_hex(const struct reader *r, const char *name, char *value, size_
 static uint64_t get_count(const struct reader *r, const char *name)
 {
     const cJSON *item = member(r, name);
-    double n = cJSON_IsNumber(item) ? item->valuedouble : -1;
+    double n = cJSON_GetNumberValue(item); /* not a number: NaN */
 
     if (!item)
         return 0;
@@ -129,7 +130,7 @@ static uint64_t get_count(const struct reader *r, const char *name)
 static int get_int(const struct reader *r, const char *name)
 {
     const cJSON *item = member(r, name);
-    double n = cJSON_IsNumber(item) ? item->valuedouble : 0.5;
+    double n = cJSON_GetNumberValue(item);
 
     if (!item)
         return 0;
@@ -146,7 +147,7 @@ static double get_seconds(const struct reader *r, const char *name)
 
     if (item && !cJSON_IsNumber(item))
         wrong(r, name, "is no number");
-    return cJSON_IsNumber(item) ? item->valuedouble : 0;
+    return item ? cJSON_GetNumberValue(item) : 0;
 }
 
 static time_t get_time(const struct reader *r, const char *name, bool may_be_null)

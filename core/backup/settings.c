@@ -11,10 +11,8 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 
-extern char **environ;
-
 #define DEFAULT_FILE "/etc/sfb.env"
-#define OWN_PREFIX   "SFB_"
+#define OWN_PREFIX "SFB_"
 
 static const struct {
     const char *name, *fallback;
@@ -187,7 +185,7 @@ static int load_environment(struct settings *s, struct err *err)
 /* The name becomes part of paths, keys and messages. */
 static int check_app(const struct settings *s, struct err *err)
 {
-    const char *app = s->values[SETTING_APP];
+    const char *app = s->values[SETTING_APP] ? s->values[SETTING_APP] : "";
     size_t n = strspn(app, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
     if (n > 0 && n <= 64 && !app[n] && *app != '.' && *app != '-')

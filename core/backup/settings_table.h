@@ -16,4 +16,5 @@ SETTING(DATABASE_URL, "DATABASE_URL", "", true, "production's database when PROD
 SETTING(JOBS, "SFB_JOBS", "0", false, "threads and restore jobs; 0: as many as there are processors")
 SETTING(LOCK_TIMEOUT, "SFB_LOCK_TIMEOUT", "300", false,
         "seconds pg_dump waits for a table that something else has locked; 0: forever")
-SETTING(PG_BINDIR, "SFB_PG_BINDIR", "", false, "directory of the host's own PostgreSQL programs, for servers newer than sfb's")
+SETTING(PG_BINDIR, "SFB_PG_BINDIR", "", false,
+        "directory of the host's own PostgreSQL programs, for servers newer than sfb's")
