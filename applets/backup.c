@@ -112,8 +112,8 @@ static int parse_wishes(struct run *r, struct err *err)
         p->format = FORMAT_SQL;
     else
         return err_set(err, ERR_USAGE, "there is no backup format %s: custom, sql", opt.format);
-    if (opt.label != NULL && !manifest_label_is_good(opt.label))
-        return err_set(err, ERR_USAGE, "a label is made of letters, digits, dots, dashes and underscores, at most 64");
+    if (opt.label != NULL && manifest_check_label(opt.label, err) < 0)
+        return -1;
     if (!opt.local_only) {
         err_set(err, ERR_CONFIG, "no store is configured to upload to");
         err_hint(err, "add --local-only to keep the backup on this host");

@@ -281,9 +281,9 @@ int manifest_check_label(const char *label, struct err *err)
 {
     size_t n = strspn(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
-    if (n == 0 || label[n] || n > 100 || *label == '.' || *label == '-') {
+    if (n == 0 || label[n] || n > 64 || *label == '.' || *label == '-') {
         err_set(err, ERR_USAGE, "the label \"%s\" can't be a part of a file name", label);
-        err_hint(err, "use at most 100 letters, digits, dots, dashes and underscores, a letter or digit first");
+        err_hint(err, "use at most 64 letters, digits, dots, dashes and underscores, a letter or digit first");
         return -1;
     }
     if (strcmp(label, "backup") == 0 || text_ends(label, "-backup") || text_starts(label, "pre-restore")) {
@@ -292,12 +292,4 @@ int manifest_check_label(const char *label, struct err *err)
         return -1;
     }
     return 0;
-}
-
-bool manifest_label_is_good(const char *label)
-{
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-    size_t n = strspn(label, letters);
-
-    return n > 0 && n <= 64 && label[n] == '\0' && label[0] != '.' && label[0] != '-';
 }

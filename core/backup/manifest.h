@@ -109,8 +109,6 @@ char *manifest_globals_path_of(const char *backup_path);
 /* What a backup's file name says: any "PREFIX-YYYYMMDD-HHMMSS.(dump|sql|sql.gz)", also with a directory before it. */
 bool manifest_parse_name(const char *path, time_t *started, enum backup_format *format);
 
-/* Letters, digits, dots, dashes and underscores, 1 to 64 of them, no dot or dash first: part of file and object names. */
-bool manifest_label_is_good(const char *label);
-
-/* May --label be this? ERR_USAGE: it is no plain part of a file name, or would pose as one of sfb's own series. */
+/* May --label be this? ERR_USAGE: it is more than 64 letters, digits, dots, dashes and underscores, begins with a dot or
+ * a dash, or would pose as one of sfb's own series ("backup", "shop-backup", "pre-restore"). */
 int manifest_check_label(const char *label, struct err *err);
