@@ -149,22 +149,12 @@ static int start_threads(struct pool *p, unsigned wanted, struct err *err)
     return 0;
 }
 
-static int init_slots(struct pool *p, unsigned n, struct err *err)
+/* A job is made when its turn comes for the first time: little work needs little memory. */
+static int make_job(struct pool *p, struct slot *slot, struct err *err)
 {
-    p->slots = calloc(n, sizeof *p->slots);
-    if (p->slots == NULL)
+    slot->job = calloc(1, p->ops.job_size);
+    if (slot->job == NULL || p->ops.job_init(slot->job, p->cookie) < 0)
         return err_no_memory(err);
-    for (p->slots_n = 0; p->slots_n < n; p->slots_n++) {
-        void *job = calloc(1, p->ops.job_size);
-
-        if (job == NULL)
-            return err_no_memory(err);
-        p->slots[p->slots_n].job = job;
-        if (p->ops.job_init(job, p->cookie) < 0) {
-            p->slots_n++;
-            return err_no_memory(err);
-        }
-    }
     return 0;
 }
 
@@ -187,11 +177,13 @@ struct pool *pool_new(const struct pool_ops *ops, void *cookie, unsigned threads
     pthread_cond_init(&p->work, NULL);
     pthread_cond_init(&p->progress, NULL);
     p->threads = calloc(threads, sizeof *p->threads);
-    if (p->threads == NULL) {
+    p->slots = calloc(threads + spare, sizeof *p->slots);
+    if (p->threads == NULL || p->slots == NULL) {
         err_no_memory(err);
         goto fail;
     }
-    if (init_slots(p, threads + spare, err) < 0 || start_threads(p, threads, err) < 0)
+    p->slots_n = threads + spare;
+    if (start_threads(p, threads, err) < 0)
         goto fail;
     return p;
 fail:
@@ -202,11 +194,15 @@ fail:
 void *pool_next(struct pool *p)
 {
     void *job = NULL;
+    struct err err;
 
     pthread_mutex_lock(&p->lock);
     struct slot *slot = slot_of(p, p->submit_next);
     while (p->failed == UINT64_MAX && slot->state != FREE && slot->state != TAKEN)
         pthread_cond_wait(&p->progress, &p->lock);
+    err_clear(&err);
+    if (p->failed == UINT64_MAX && slot->job == NULL && make_job(p, slot, &err) < 0)
+        note_failure(p, p->submit_next, &err);
     if (p->failed == UINT64_MAX) {
         slot->state = TAKEN;
         job = slot->job;
@@ -250,10 +246,11 @@ void pool_free(struct pool *p)
     pthread_mutex_unlock(&p->lock);
     for (unsigned i = 0; i < p->threads_n; i++)
         pthread_join(p->threads[i], NULL);
-    for (size_t i = 0; i < p->slots_n; i++) {
-        p->ops.job_release(p->slots[i].job, p->cookie);
-        free(p->slots[i].job);
-    }
+    for (size_t i = 0; i < p->slots_n; i++)
+        if (p->slots[i].job != NULL) {
+            p->ops.job_release(p->slots[i].job, p->cookie);
+            free(p->slots[i].job);
+        }
     pthread_cond_destroy(&p->progress);
     pthread_cond_destroy(&p->work);
     pthread_mutex_destroy(&p->lock);

@@ -4,7 +4,7 @@
  * Jobs come from one thread and are numbered as they come. work() runs on any thread, many at a time; done() runs for
  * one job at a time, in the order of submission, on whichever thread finished the job it was waiting for. So the result
  * depends on the order of the jobs alone. The number of jobs in flight is fixed: pool_next waits for a free one. Jobs
- * are reused with all they own, so that nothing is allocated once the work runs.
+ * are reused with all they own, so that nothing is allocated once each has been used.
  *
  *     while ((job = pool_next(pool)) != NULL) {
  *         fill(job);
