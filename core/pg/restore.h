@@ -37,6 +37,10 @@ struct restore_plan {
 /* ERR_RESTORE when the archive can't be restored on this server at all: the message lists all that is missing. */
 int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, struct restore_plan *plan, struct err *err);
 
+/* The same for a script, of which no more is known than the names in it. plan->archive is NULL. */
+int restore_plan_make_script(PGconn *c, const struct names *roles, const struct names *extensions,
+                             struct restore_plan *plan, struct err *err);
+
 /* Decides what is done without the roles that can't be had (`refused`, of plan->missing). Call once. */
 int restore_plan_settle(struct restore_plan *plan, const struct names *refused, struct err *err);
 void restore_plan_release(struct restore_plan *plan);

@@ -102,35 +102,38 @@ static int ask_names(PGconn *c, const char *sql, const struct names *wanted, str
     return rc;
 }
 
-static int check_extensions(PGconn *c, const struct restore_plan *plan, struct err *err)
+static int check_extensions(PGconn *c, const struct names *wanted, struct err *err)
 {
-    const struct archive *a = plan->archive;
-    struct names wanted = { 0 }, lacking = { 0 };
+    struct names lacking = { 0 };
     struct buf list;
     int rc = -1;
 
     buf_init(&list, MAX_SENTENCE);
-    for (size_t i = 0; i < a->n; i++)
-        if (is_desc(&a->entries[i], "EXTENSION") && a->entries[i].tag != NULL &&
-            names_add(&wanted, a->entries[i].tag, err) < 0)
-            goto out;
     if (ask_names(c, "SELECT n FROM unnest($1::text[]) AS u (n)"
                      " WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = n)",
-                  &wanted, &lacking, err) < 0)
+                  wanted, &lacking, err) < 0)
         goto out;
     rc = 0;
     if (lacking.n > 0) {
+        const char *it = lacking.n == 1 ? "it" : "them";
+
         names_list(&list, &lacking);
-        rc = err_set(err, ERR_RESTORE, "this server has no extension %s, and the backup needs %s; nothing was touched",
-                     list.data, lacking.n == 1 ? "it" : "them");
+        rc = err_set(err, ERR_RESTORE, "this server has no extension %s, and the backup needs %s; nothing was touched", list.data, it);
         err_hint(err, "install %s on the server's machine (Debian: apt install postgresql-%d-NAME, or postgresql-contrib), "
-                      "then restore again", lacking.n == 1 ? "it" : "them", conn_server_major(c));
+                      "then restore again", it, conn_server_major(c));
     }
 out:
-    names_release(&wanted);
     names_release(&lacking);
     buf_release(&list);
     return rc;
+}
+
+static int extensions_of(const struct archive *a, struct names *out, struct err *err)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (is_desc(&a->entries[i], "EXTENSION") && a->entries[i].tag != NULL && names_add(out, a->entries[i].tag, err) < 0)
+            return -1;
+    return 0;
 }
 
 static int check_tablespaces(PGconn *c, struct restore_plan *plan, struct err *err)
@@ -282,13 +285,14 @@ out:
 int restore_plan_settle(struct restore_plan *plan, const struct names *refused, struct err *err)
 {
     const struct archive *a = plan->archive;
+    size_t n = a != NULL && refused->n > 0 ? a->n : 0; /* a script is not taken apart */
     struct names policies = { 0 }, lost = { 0 };
     size_t privileges = 0;
     int rc = -1;
 
     if (lose_owners(plan, refused, err) < 0)
         return -1;
-    for (size_t i = 0; refused->n > 0 && i < a->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         const struct archive_entry *e = &a->entries[i];
         struct names roles = { 0 };
         bool affected;
@@ -322,7 +326,7 @@ out:
 
 int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, struct restore_plan *plan, struct err *err)
 {
-    struct names needed = { 0 };
+    struct names needed = { 0 }, extensions = { 0 };
     int rc = -1;
 
     memset(plan, 0, sizeof *plan);
@@ -335,16 +339,29 @@ int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, st
     if (tool_for_archive(a->version % 256, major_of(a->dump_version), bindir, &plan->tool, err) < 0 ||
         read_user(c, plan, err) < 0 || roles_of_archive(a, &plan->owners, &plan->others, err) < 0 ||
         names_add_all(&needed, &plan->owners, err) < 0 || names_add_all(&needed, &plan->others, err) < 0 ||
-        roles_missing(c, &needed, &plan->missing, err) < 0 || check_extensions(c, plan, err) < 0 ||
+        roles_missing(c, &needed, &plan->missing, err) < 0 || extensions_of(a, &extensions, err) < 0 ||
+        check_extensions(c, &extensions, err) < 0 ||
         check_tablespaces(c, plan, err) < 0 || check_membership(c, plan, err) < 0 || skip_forbidden(plan, err) < 0)
         goto out;
     warn_versions(c, plan);
     rc = 0;
 out:
     names_release(&needed);
+    names_release(&extensions);
     if (rc < 0)
         restore_plan_release(plan);
     return rc;
+}
+
+int restore_plan_make_script(PGconn *c, const struct names *roles, const struct names *extensions,
+                             struct restore_plan *plan, struct err *err)
+{
+    memset(plan, 0, sizeof *plan);
+    if (read_user(c, plan, err) == 0 && roles_missing(c, roles, &plan->missing, err) == 0 &&
+        check_extensions(c, extensions, err) == 0)
+        return 0;
+    restore_plan_release(plan);
+    return -1;
 }
 
 void restore_plan_release(struct restore_plan *plan)

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "core/backup/restoring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/progress.h"
+#include "core/base/text.h"
+#include "core/pg/proof.h"
+#include "core/pg/sqltext.h"
+#include "core/pg/upkeep.h"
+
+#define END_SECONDS 30
+
+/* ---- made ---------------------------------------------------------------------------------------------------------- */
+
+static struct restore_files files_of(const struct restoring *r, const struct source *s)
+{
+    return (struct restore_files){ .path = s->path, .fd = s->fd, .work_dir = r->p->work_dir };
+}
+
+/* Where the old one was: a tablespace is this server's affair, not the backup's. */
+static struct database_shape shape_of(const struct restoring *r, const struct source *s)
+{
+    struct database_shape shape = s->like.shape;
+
+    if (r->old.exists)
+        shape.tablespace = r->old.shape.tablespace;
+    else if (s->plan.no_tablespaces || s->checked->kind != KIND_CUSTOM)
+        shape.tablespace = NULL;
+    return shape;
+}
+
+int fill_create(struct restoring *r, struct source *s, struct err *err)
+{
+    struct restore_files files = files_of(r, s);
+    struct database_shape shape = shape_of(r, s);
+
+    if (database_create(r->admin, r->work, &shape, err) < 0 || server_mark(r, err) < 0)
+        return -1;
+    if (!s->has_toc)
+        return 0;
+    return restore_run(&s->plan, &files, r->filling, RESTORE_SCHEMA, 1, err);
+}
+
+int fill_drop(struct restoring *r, struct err *err)
+{
+    return database_drop(r->admin, r->work, err);
+}
+
+/* ---- filled -------------------------------------------------------------------------------------------------------- */
+
+static int run_script(struct restoring *r, struct source *s, struct err *err)
+{
+    int rc;
+
+    progress_start("restoring", s->checked->size);
+    rc = sqlscript_run(s->fd, s->path, &s->script, &s->psql, r->filling, progress_add, err);
+    progress_end();
+    return rc;
+}
+
+int fill_load(struct restoring *r, struct source *s, struct err *err)
+{
+    struct restore_files files = files_of(r, s);
+    double from = clock_monotonic();
+    char duration[TEXT_SHORT];
+    int rc;
+
+    log_step("Starting %s...", s->has_toc ? "pg_restore" : "psql");
+    rc = s->has_toc ? restore_run(&s->plan, &files, r->filling, RESTORE_REST, r->p->jobs, err) : run_script(r, s, err);
+    if (rc < 0)
+        return -1;
+    r->result->restore_seconds = clock_monotonic() - from;
+    log_step("Restore completed (%s)", text_duration(duration, r->result->restore_seconds));
+    return 0;
+}
+
+int fill_tidy(struct restoring *r, struct err *err)
+{
+    size_t rebuilt = 0;
+
+    log_step("Analyzing database statistics...");
+    if (upkeep_analyze(r->filling, r->p->jobs, err) < 0)
+        return -1;
+    log_step("Rebuilding indexes...");
+    if (upkeep_rebuild_indexes(r->filling, r->p->jobs, &rebuilt, err) < 0)
+        return -1;
+    if (rebuilt > 0)
+        log_warn("%zu indexes were not valid, and were built again", rebuilt);
+    log_step("Vacuuming database...");
+    return upkeep_vacuum(r->filling, r->p->jobs, err);
+}
+
+/* ---- compared ------------------------------------------------------------------------------------------------------ */
+
+/* The encoding of the archive's text: "SET client_encoding = 'UTF8';" is an entry of its own. Caller frees. */
+static char *text_encoding(const struct source *s)
+{
+    const char *from_manifest = s->checked->manifest.database.encoding;
+
+    for (size_t i = 0; s->has_toc && i < s->toc.n; i++) {
+        const struct archive_entry *e = &s->toc.entries[i];
+
+        if (e->desc != NULL && strcmp(e->desc, "ENCODING") == 0 && e->defn != NULL) {
+            struct sql_reader r = sql_reader(e->defn, strlen(e->defn));
+            struct sql_token t;
+
+            while (sql_next(&r, &t) != SQL_END)
+                if (t.kind == SQL_STRING && t.size > 2)
+                    return strndup(t.text + 1, t.size - 2);
+        }
+    }
+    return strdup(from_manifest != NULL ? from_manifest : "");
+}
+
+static int count_only(struct restoring *r, struct err *err)
+{
+    if (proof_count(r->filling, r->p->jobs, &r->result->tables, &r->result->rows, err) < 0)
+        return -1;
+    log_warn("the rows were counted, but there is nothing to compare them with: the backup has no manifest");
+    return 0;
+}
+
+int fill_prove(struct restoring *r, struct source *s, struct err *err)
+{
+    const struct manifest *m = &s->checked->manifest;
+    struct proof_table *tables = NULL;
+    char *encoding = NULL;
+    int rc = -1;
+
+    log_step("Verifying data integrity...");
+    if (!s->checked->counted)
+        return count_only(r, err);
+    tables = calloc(m->n_tables + 1, sizeof *tables);
+    encoding = text_encoding(s);
+    if (tables == NULL || encoding == NULL) {
+        err_no_memory(err);
+        goto out;
+    }
+    for (size_t i = 0; i < m->n_tables; i++)
+        tables[i] = (struct proof_table){ m->tables[i].schema, m->tables[i].name,
+                                          (const char *const *)m->tables[i].columns, m->tables[i].n_columns,
+                                          m->tables[i].tally };
+    struct proof_params p = {
+        .target = r->filling,
+        .tables = tables,
+        .n = m->n_tables,
+        .objects = &m->large_objects,
+        .encoding = encoding,
+        .lc_monetary = m->database.lc_monetary,
+        .settings_unknown = !s->checked->has_manifest,
+        .counts_only = r->p->counts_only,
+        .jobs = r->p->jobs,
+    };
+
+    if (proof_run(&p, &r->result->rows, err) < 0)
+        goto out;
+    r->result->tables = m->n_tables;
+    r->result->proven = true;
+    rc = 0;
+out:
+    free(tables);
+    free(encoding);
+    return rc;
+}
+
+/* ---- published ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t size_of(struct restoring *r)
+{
+    struct err ignored = { 0 };
+    char *size = conn_value(r->admin, ERR_RESTORE, &ignored, "SELECT pg_catalog.pg_database_size($1::pg_catalog.name)", 1,
+                            (const char *[]){ r->work });
+    uint64_t bytes = size != NULL ? strtoull(size, NULL, 10) : 0;
+
+    free(size);
+    return bytes;
+}
+
+int fill_publish(struct restoring *r, const struct source *s, struct err *err)
+{
+    struct database new = r->old.exists ? r->old : s->like;
+
+    new.name = r->name;
+    if (!r->old.exists && names_have(&s->refused, new.owner != NULL ? new.owner : ""))
+        new.owner = NULL;
+    if (server_reopen(r, err) < 0) /* hours may have passed: a firewall may have forgotten an idle connection */
+        return -1;
+    r->result->database_size = size_of(r);
+    if (database_allow(r->admin, r->work, false, err) < 0 ||
+        database_end_connections(r->admin, r->work, END_SECONDS, err) < 0)
+        return -1;
+    return database_publish(r->admin, r->work, &new, err);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "core/backup/restoring.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/buf.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/os.h"
+#include "core/base/text.h"
+
+#define RESTART_SECONDS 60.0 /* a server that crashed is usually back in this time */
+#define MAX_SQL 65536
+
+/* ---- the maintenance connection ---------------------------------------------------------------------------------- */
+
+static int connect_to(struct restoring *r, const char *database, struct err *err)
+{
+    target_free(r->maintenance);
+    r->maintenance = target_with_database(r->p->target, database, err);
+    if (r->maintenance == NULL)
+        return -1;
+    r->admin = conn_open(r->maintenance, "-c synchronous_commit=on -c default_transaction_read_only=off", err);
+    return r->admin != NULL ? 0 : -1;
+}
+
+/* postgres, where it is not what is replaced; some servers have none, and everyone has template1. */
+static int connect_admin(struct restoring *r, struct err *err)
+{
+    struct err first = { 0 };
+
+    if (strcmp(r->name, "postgres") != 0) {
+        if (connect_to(r, "postgres", &first) == 0)
+            return 0;
+        if (first.class == ERR_SIGNAL || first.class == ERR_CONFIG)
+            goto fail;
+    }
+    if (strcmp(r->name, "template1") != 0 && connect_to(r, "template1", err) == 0)
+        return 0;
+    if (first.class == ERR_NONE)
+        return err->class != ERR_NONE ? -1 : err_set(err, ERR_CONFIG, "template1 can't be replaced by a restore");
+    err_clear(err);
+fail:
+    *err = first;
+    return -1;
+}
+
+/* FNV-1a: what two sfbs that restore the same database have in common. */
+static void lock_key(const char *name, char out[24])
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (const char *part = "sfb restore "; part != NULL; part = part == name ? NULL : name)
+        for (const char *at = part; *at != '\0'; at++)
+            hash = (hash ^ (unsigned char)*at) * 0x100000001b3u;
+    snprintf(out, 24, "%lld", (long long)(int64_t)hash);
+}
+
+static int lock(struct restoring *r, struct err *err)
+{
+    char key[24], *got;
+    bool held;
+
+    lock_key(r->name, key);
+    got = conn_value(r->admin, ERR_RESTORE, err, "SELECT pg_catalog.pg_try_advisory_lock($1)", 1, (const char *[]){ key });
+    if (got == NULL)
+        return -1;
+    held = *got == 't';
+    free(got);
+    if (held)
+        return 0;
+    err_set(err, ERR_BUSY, "another sfb is restoring database %s on this server right now", r->name);
+    err_hint(err, "wait until it has ended; it may run on another machine");
+    return -1;
+}
+
+int server_open(struct restoring *r, struct err *err)
+{
+    if (connect_admin(r, err) < 0 || lock(r, err) < 0)
+        return -1;
+    return 0;
+}
+
+int server_reopen(struct restoring *r, struct err *err)
+{
+    double deadline = clock_monotonic() + RESTART_SECONDS;
+    struct err ignored = { 0 };
+
+    if (r->admin != NULL && conn_exec(r->admin, ERR_RESTORE, &ignored, "ROLLBACK") == 0) /* and so it is idle, too */
+        return 0;
+    if (os_check_interrupt(err) < 0)
+        return -1;
+    for (;;) {
+        err_clear(err);
+        conn_close(r->admin);
+        r->admin = NULL;
+        if (connect_admin(r, err) == 0) {
+            lock(r, &ignored); /* best effort: our own lost session may hold it for a while yet */
+            return 0;
+        }
+        if (err->class == ERR_SIGNAL || clock_monotonic() > deadline)
+            return -1;
+        poll(NULL, 0, 500);
+    }
+}
+
+int server_has(struct restoring *r, const char *name, bool *there, struct err *err)
+{
+    char *n = conn_value(r->admin, ERR_RESTORE, err, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_database WHERE datname = $1",
+                         1, (const char *[]){ name });
+
+    *there = n != NULL && strcmp(n, "0") != 0;
+    free(n);
+    return n != NULL ? 0 : -1;
+}
+
+/* ---- what a killed run leaves ------------------------------------------------------------------------------------ */
+
+static const char mark_begins[] = "sfb restore in progress; pid ";
+static const char mark_backup[] = "; pre-restore backup ";
+
+int server_mark(struct restoring *r, struct err *err)
+{
+    struct buf sql, mark;
+    int rc = -1;
+
+    buf_init(&sql, MAX_SQL);
+    buf_init(&mark, MAX_SQL);
+    buf_printf(&mark, "%s%ld on %s", mark_begins, (long)getpid(), os_hostname());
+    if (r->is_saved)
+        buf_printf(&mark, "%s%s", mark_backup, r->saved.path);
+    buf_puts(&sql, "COMMENT ON DATABASE ");
+    conn_quote_name(&sql, r->work);
+    buf_puts(&sql, " IS ");
+    conn_quote_text(&sql, mark.data);
+    if (buf_check(&mark, err) == 0 && buf_check(&sql, err) == 0)
+        rc = conn_exec(r->admin, ERR_RESTORE, err, sql.data);
+    buf_release(&sql);
+    buf_release(&mark);
+    return rc;
+}
+
+/* Is it a working name of the database that is replaced? */
+static bool is_ours(const struct restoring *r, const char *name)
+{
+    const char *dash = strrchr(name, '_');
+    char *same;
+    int pid;
+    bool ours;
+
+    if (dash == NULL || !text_parse_int(dash + 1, 1, 1 << 30, &pid))
+        return false;
+    same = database_working_name(r->name, pid);
+    ours = same != NULL && strcmp(same, name) == 0;
+    free(same);
+    return ours;
+}
+
+/* Its restore had closed the old database, so it was open before: only such are ever closed. */
+static int clear_one(struct restoring *r, const char *name, const char *mark, struct err *err)
+{
+    const char *backup = strstr(mark, mark_backup);
+    struct database now = { 0 };
+    int rc = -1;
+
+    log_warn("an earlier restore of %s was killed: %s %s", r->name, r->p->dry_run ? "it left database" : "removing", name);
+    if (backup != NULL)
+        log_warn("what %s held before that restore is in %s", r->name, backup + sizeof mark_backup - 1);
+    if (r->p->dry_run)
+        return 0;
+    if (database_capture(r->admin, r->name, &now, err) < 0)
+        return -1;
+    if (now.exists && !now.allow_connections) {
+        log_warn("that restore had closed %s; it accepts connections again", r->name);
+        if (database_allow(r->admin, r->name, true, err) < 0)
+            goto out;
+    }
+    rc = database_drop(r->admin, name, err);
+out:
+    database_release(&now);
+    return rc;
+}
+
+int server_clear_leftovers(struct restoring *r, struct err *err)
+{
+    PGresult *found = conn_query(r->admin, ERR_RESTORE, err,
+                                 "SELECT datname, pg_catalog.shobj_description(oid, 'pg_database') FROM"
+                                 " pg_catalog.pg_database WHERE datname LIKE '%\\_sfb\\_restore\\_%'",
+                                 0, NULL);
+    int rc = found != NULL ? 0 : -1;
+
+    for (int i = 0; rc == 0 && i < PQntuples(found); i++)
+        if (text_starts(PQgetvalue(found, i, 1), mark_begins) && is_ours(r, PQgetvalue(found, i, 0)))
+            rc = clear_one(r, PQgetvalue(found, i, 0), PQgetvalue(found, i, 1), err);
+    PQclear(found);
+    return rc;
+}
+
+/* ---- space ------------------------------------------------------------------------------------------------------- */
+
+static bool is_this_machine(const struct target *t)
+{
+    const char *host = target_host(t);
+
+    return target_is_local_socket(t) || strcmp(host, "localhost") == 0 || strcmp(host, "127.0.0.1") == 0 ||
+           strcmp(host, "::1") == 0;
+}
+
+int server_check_space(struct restoring *r, struct err *err)
+{
+    uint64_t needed = r->source.checked->manifest.database.size, available = 0;
+    char need[TEXT_SHORT], have[TEXT_SHORT], *directory;
+    struct err ignored = { 0 };
+    int rc = 0;
+
+    if (needed == 0 || !is_this_machine(r->p->target))
+        return 0;
+    directory = conn_value(r->admin, ERR_RESTORE, &ignored, "SHOW data_directory", 0, NULL);
+    if (directory == NULL || os_free_space(directory, &available, &ignored) < 0) /* not for us to see: a container, another user's */
+        goto out;
+    available += r->old.size; /* which goes first */
+    text_size(need, needed);
+    text_size(have, available);
+    if (available < needed / 2) {
+        rc = err_set(err, ERR_SPACE, "the server has room for %s in %s, and the backup's database was %s; nothing was touched",
+                     have, directory, need);
+        err_hint(err, "make room on the server's disk, then restore again");
+    } else if (available < needed) {
+        log_warn("the server has room for %s, and the backup's database was %s: it may just fit", have, need);
+    }
+out:
+    free(directory);
+    return rc;
+}
