@@ -316,8 +316,7 @@ static int prepare_session(PGconn *c, const char *options, struct err *err)
     int rc = -1;
 
     buf_init(&sql, MAX_SQL);
-    buf_puts(&sql, "SELECT pg_catalog.set_config('search_path', '', false);"
-                   " SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN"
+    buf_puts(&sql, "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN"
                    " ('statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_session_timeout',"
                    " 'idle_in_transaction_session_timeout');"
                    " SELECT pg_catalog.set_config('TimeZone', 'UTC', false),"
@@ -328,7 +327,11 @@ static int prepare_session(PGconn *c, const char *options, struct err *err)
         goto out;
     if (buf_check(&sql, err) < 0)
         goto out;
-    rc = conn_exec(c, ERR_CONNECT, err, sql.data);
+    rc = conn_exec(c, ERR_CONNECT, err, /* by itself: a timeout counts for all that is sent together */
+                   "SELECT pg_catalog.set_config('search_path', '', false),"
+                   " pg_catalog.set_config('statement_timeout', '0', false)");
+    if (rc == 0)
+        rc = conn_exec(c, ERR_CONNECT, err, sql.data);
     if (rc < 0 && err->class == ERR_CONNECT)
         err_context(err, "connected, but the session can't be set up");
 out:
