@@ -156,7 +156,7 @@ static ssize_t read_fd(void *cookie, void *bytes, size_t n, struct err *err)
         if (os_check_interrupt(err) < 0)
             return -1;
         /* A signal that comes between the check and a read would go unseen for as long as nothing is written. */
-        if (poll(&ready, 1, 250) == 0)
+        if (poll(&ready, 1, 250) <= 0)
             continue;
         ssize_t got = read(ready.fd, bytes, n);
         if (got >= 0)
