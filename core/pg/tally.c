@@ -19,7 +19,7 @@ enum { COPY_END = sizeof copy_end - 1 };
 struct tally_stream {
     XXH3_state_t hash; /* of the open row or object; first, for it wants to be aligned */
     bool open;
-    char last[COPY_END]; /* the end of the text so far */
+    char last[COPY_END + 1]; /* the end of the text so far, for the mark and the newline before it */
     size_t last_n;
 };
 
@@ -174,16 +174,24 @@ void tally_stream_free(struct tally_stream *s)
 
 static void remember_last(struct tally_stream *s, const char *text, size_t n)
 {
-    if (n < COPY_END) {
-        size_t keep = s->last_n < COPY_END - n ? s->last_n : COPY_END - n;
+    if (n < sizeof s->last) {
+        size_t keep = s->last_n < sizeof s->last - n ? s->last_n : sizeof s->last - n;
 
         memmove(s->last, s->last + s->last_n - keep, keep);
         memcpy(s->last + keep, text, n);
         s->last_n = keep + n;
     } else {
-        memcpy(s->last, text + n - COPY_END, COPY_END);
-        s->last_n = COPY_END;
+        memcpy(s->last, text + n - sizeof s->last, sizeof s->last);
+        s->last_n = sizeof s->last;
     }
+}
+
+/* A row may end in "\\.", so the mark counts only on a line of its own. */
+static bool has_copy_end(const struct tally_stream *s)
+{
+    const char *mark = s->last + s->last_n - COPY_END;
+
+    return s->last_n >= COPY_END && memcmp(mark, copy_end, COPY_END) == 0 && (mark == s->last || mark[-1] == '\n');
 }
 
 static void close_row(struct tally_stream *s, struct tally *t)
@@ -232,7 +240,7 @@ bool tally_stream_open_row(const struct tally_stream *s)
 
 bool tally_stream_end_copy(struct tally_stream *s, struct tally *t)
 {
-    bool complete = s->last_n == COPY_END && memcmp(s->last, copy_end, COPY_END) == 0;
+    bool complete = has_copy_end(s);
 
     if (complete) { /* the rows "\." and twice "" were counted; a sum can be taken back */
         XXH128_hash_t end = XXH3_128bits(copy_end, 2);

@@ -114,6 +114,8 @@ static void the_end_of_copy_is_no_row(void **state)
     struct tally cut = { 0 };
     tally_stream_text(s, &cut, "1\n\\.\n\n", 6);
     assert_false(tally_stream_end_copy(s, &cut));
+    tally_stream_text(s, &cut, "a\\\\.\n\n\n", 7); /* a row that ends in a backslash and a dot, and two empty ones */
+    assert_false(tally_stream_end_copy(s, &cut));
     tally_stream_free(s);
 }
 
