@@ -185,7 +185,7 @@ build_all() {
             printf '\n\t+@"%s/build.sh" build %s\n' "$VENDOR" "$name"
         done
     } >"$work/makefile"
-    make --no-print-directory -r -j "$JOBS" -f "$work/makefile" all >&2 || die "stopped"
+    make --no-print-directory -s -r -j "$JOBS" -f "$work/makefile" all >&2 || die "stopped"
     assemble "$work/result"
     mv -T "$work/result" "$result"
 }
