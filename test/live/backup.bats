@@ -152,7 +152,7 @@ END
     run -0 --separate-stderr sfb backup --local-only --format sql --compression 0
     has "$output" '^🗜️ Compression: none$'
     has_not "$output" '\(compressed\)'
-    file=$(the_file "$WORK" '*.sql')
+    file=$(the_file "$WORK" '*[0-9].sql')
     content_text shop >"$T/content"
     db_new from_sql
     sql from_sql <"$file" >/dev/null
@@ -199,7 +199,7 @@ END
         run -0 --separate-stderr sfb backup $words
         for option in --environment --format --compression --local-only --retention-days --verbose --help \
             "-e," "-f," "-c," "-r," "-v," "-h,"; do has "$output" " $option"; done
-        for default in production custom 6 30; do has "$output" "default:? $default"; done
+        for default in production custom 6 30; do has "$output" "default $default|$default \(default\)"; done
         for code in 0 1 2 3 4 5 6; do has "$output" "^ +$code +[A-Za-z]"; done
         [ -z "$stderr" ]
         empty_dir "$WORK"

@@ -402,10 +402,10 @@ json() {
     local file=$1
     shift
     perl -MJSON::PP -0777 -e '
-        my $v = JSON::PP->new->utf8->allow_bignum->decode(do { open my $f, "<", shift or die; <$f> });
+        my $v = JSON::PP->new->utf8->decode(do { open my $f, "<", shift or die; <$f> });
         for (@ARGV) {
             $v = ref $v eq "ARRAY" ? $v->[$_] : exists $v->{$_} ? $v->{$_} : die "no member $_\n";
         }
         binmode STDOUT, ":utf8";
-        print ref $v && ref $v !~ /^(Math|JSON)/ ? JSON::PP->new->canonical->encode($v) : $v, "\n"' "$file" "$@"
+        print ref($v) =~ /^(HASH|ARRAY)$/ ? JSON::PP->new->canonical->encode($v) : $v, "\n"' "$file" "$@"
 }
