@@ -31,13 +31,16 @@ can_chroot() { # 125: chroot itself failed
     jail --version >/dev/null 2>&1 || [ $? != 125 ]
 }
 
-# jail ARGUMENTS...: sfb in the empty root, with nothing in the environment but NAMES=VALUES from the array VARIABLES
+# jail ARGUMENTS...: sfb in the empty root, with nothing in the environment but NAME=VALUE words from the array VARIABLES
 VARIABLES=()
 jail() {
-    local in=(chroot --userspec=4242:4242)
-    is_root || in=(unshare --user --map-root-user chroot)
-    timeout -k 5 120 env -i "${VARIABLES[@]}" "$(command -v "${in[0]}")" "${in[@]:1}" "$JAIL" /sfb "$@"
+    local in
+    in=("$(PATH=$PATH:/usr/sbin:/sbin command -v chroot)")
+    if is_root; then in+=(--userspec=4242:4242)
+    else in=("$(command -v unshare)" --user --map-root-user "${in[@]}"); fi
+    timeout -k 5 120 env -i "${VARIABLES[@]}" "${in[@]}" "$JAIL" /sfb "$@"
 }
+
 # there_and_back HOST: back up, verify, damage, restore, and everything is there again
 there_and_back() {
     local db=shop$BATS_TEST_NUMBER backup url
