@@ -9,7 +9,10 @@
 #include <stdint.h>
 #include "core/base/err.h"
 
-#define DEFLATE_SEGMENT (1024 * 1024) /* as much as is worth compressing apart: smaller costs size, larger memory */
+/* As much as is worth compressing apart: smaller costs size, larger memory. Fuzzing sets it small. */
+#ifndef DEFLATE_SEGMENT
+#define DEFLATE_SEGMENT (1024 * 1024)
+#endif
 
 /* One thread's compressor. Levels are the contract's 0 (stored) to 9: with each the output is no larger than zlib's. */
 struct deflater;

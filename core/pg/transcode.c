@@ -9,7 +9,7 @@
 #include "core/pg/archive_in.h"
 #include "core/pg/transcode_job.h"
 
-#define READ_SIZE (1024 * 1024)                 /* as much as a pipe may hold */
+#define READ_SIZE JOB_TEXT                      /* as much as a pipe may hold */
 #define TOC_MEMORY ((size_t)1024 * 1024 * 1024) /* pg_dump is trusted with more than a file from anywhere */
 
 struct feeder {
