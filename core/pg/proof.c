@@ -79,6 +79,14 @@ static int collect_expected(struct proof *f, struct err *err)
     return 0;
 }
 
+/* Its rows are those of a table of the backup: pg_dump loads some partitions through their root. */
+static bool is_covered(const struct proof *f, const struct proof_fact *fact)
+{
+    const struct proof_fact *root = proof_facts_find(&f->facts, fact->root_schema, fact->root_name);
+
+    return root != NULL && root->expected;
+}
+
 /* Pairs them with the database's tables; what has rows there and is in no backup is compared with nothing. */
 static void match(struct proof *f)
 {
@@ -92,7 +100,7 @@ static void match(struct proof *f)
     for (size_t i = 0; i < f->facts.n; i++) {
         const struct proof_fact *fact = &f->facts.items[i];
 
-        if (!fact->expected && fact->kind == 'r' && !fact->of_extension && fact->bytes > 0)
+        if (!fact->expected && fact->kind == 'r' && !fact->of_extension && fact->bytes > 0 && !is_covered(f, fact))
             f->items[f->n++] = (struct item){ .schema = fact->schema, .name = fact->name, .fact = fact, .extra = true };
     }
 }

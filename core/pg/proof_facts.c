@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "core/pg/proof_facts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,20 +15,30 @@ static int compare(const void *a, const void *b)
 
 int proof_facts_read(PGconn *c, struct proof_facts *out, struct err *err)
 {
-    static const char sql[] =
+    static const char columns[] =
         "SELECT n.nspname, c.relname, c.relkind, coalesce(x.condition, ''),"
         " EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
         "  AND d.objid = c.oid AND d.deptype = 'e'),"
         " CASE c.relkind WHEN 'r' THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END,"
         " CASE c.relkind WHEN 'r' THEN pg_catalog.pg_relation_size(c.oid) /"
-        "  pg_catalog.current_setting('block_size')::int ELSE 0 END"
+        "  pg_catalog.current_setting('block_size')::int ELSE 0 END,";
+    static const char roots[] = " rn.nspname, rc.relname", no_roots[] = " NULL, NULL"; /* before 12 */
+    static const char tables[] =
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
         " LEFT JOIN (SELECT unnest(extconfig) AS oid, unnest(extcondition) AS condition FROM pg_catalog.pg_extension) x"
-        "  ON x.oid = c.oid"
+        "  ON x.oid = c.oid";
+    static const char join_roots[] =
+        " LEFT JOIN pg_catalog.pg_class rc ON c.relispartition AND rc.oid = pg_catalog.pg_partition_root(c.oid)"
+        " LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace";
+    static const char which[] =
         " WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'"
         " AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')";
-    PGresult *r = conn_query(c, ERR_RESTORE, err, sql, 0, NULL);
+    bool has_roots = PQserverVersion(c) >= 120000;
+    char sql[2048];
+    PGresult *r;
 
+    snprintf(sql, sizeof sql, "%s%s%s%s%s", columns, has_roots ? roots : no_roots, tables, has_roots ? join_roots : "", which);
+    r = conn_query(c, ERR_RESTORE, err, sql, 0, NULL);
     memset(out, 0, sizeof *out);
     if (r == NULL)
         return -1;
@@ -47,6 +58,8 @@ int proof_facts_read(PGconn *c, struct proof_facts *out, struct err *err)
             .of_extension = *PQgetvalue(r, i, 4) == 't',
             .bytes = strtoull(PQgetvalue(r, i, 5), NULL, 10),
             .pages = strtoull(PQgetvalue(r, i, 6), NULL, 10),
+            .root_schema = PQgetvalue(r, i, 7),
+            .root_name = PQgetvalue(r, i, 8),
         };
     qsort(out->items, out->n, sizeof *out->items, compare);
     return 0;
