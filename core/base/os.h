@@ -76,9 +76,9 @@ void os_lock_release(struct os_lock *lock);
  * Blocking calls return EINTR; loops ask os_interrupted(). Call once, in main. A second signal does not end it either:
  * the children get it too, so work ends quickly, and leaves nothing half done. */
 void os_signals_catch(void);
-void os_signals_default(void);           /* in a forked child: as if never caught */
-void os_signals_shield(bool on);         /* while on, no signal has come: for putting things back that must be put back */
-int os_interrupted(void);                /* the signal's number, or 0 */
+void os_signals_default(void);   /* in a forked child: as if never caught */
+void os_signals_shield(bool on); /* while on, no signal has come: for putting things back that must be put back */
+int os_interrupted(void);        /* the signal's number, or 0 */
 int os_check_interrupt(struct err *err); /* -1 and ERR_SIGNAL once a signal has come */
 
 /* ---- who and where ------------------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # frame.bash - what the tests of the command line and of the tree share. SFB: the binary, default ./sfb.
 
 find_sfb() {

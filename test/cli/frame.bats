@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 load frame
 
 setup_file() { find_sfb; }
-setup() { cd "$BATS_TEST_DIRNAME/../.."; }
+setup() { cd "$BATS_TEST_DIRNAME/../.." || return 1; }
 
 # ---- names --------------------------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ setup() { cd "$BATS_TEST_DIRNAME/../.."; }
     for applet in $(own_applets); do
         in_help=$("$SFB" "$applet" --help | sed -n '/^Options:/,/^\(Examples\|Exit codes\):/s/^ \{2,6\}\(-[a-zA-Z], \)\?\(--[a-z-]*\).*/\2/p' | sort)
         in_man=$("$SFB" --man "$applet" | sed -n 's/\\-/-/g; s/^\\fB\(-[a-zA-Z]\\fR, \\fB\)\?\(--[a-z-]*\)\\fR.*/\2/p' | sort)
-        in_bash=$(sed -n "s/^    $applet[^ ]*) options='\(.*\)' ;;/\1/p" "$BATS_TEST_TMPDIR/bash" | tr ' ' '\n' | sed '/^$/d' | sort)
+        in_bash=$(sed -n "s/^    ${applet}[^ ]*) options='\(.*\)' ;;/\1/p" "$BATS_TEST_TMPDIR/bash" | tr ' ' '\n' | sed '/^$/d' | sort)
         in_table=$({
             sed -n 's/^ *OPT_[A-Z]*([^"]*"\([a-z-]*\)".*/--\1/p' "applets/$applet.c"
             ! grep -q '\.wants_settings = true' "applets/$applet.c" || echo --config

@@ -10,7 +10,7 @@ setup_file() {
     CC="$(cat build/vendor-path)/bin/sfb-cc"
     export CC
 }
-setup() { cd "$BATS_TEST_DIRNAME/../.."; }
+setup() { cd "$BATS_TEST_DIRNAME/../.." || return 1; }
 
 @test "includes only go down: sfb.c, applets, backup, pg, store, io, base" {
     layer() {
@@ -69,7 +69,7 @@ setup() { cd "$BATS_TEST_DIRNAME/../.."; }
 
 @test "an applet stays under 300 lines, any file under 600" {
     wc -l applets/*.c | awk '$2 != "total" && $1 > 300' | none
-    find sfb.c core test vendor packaging -name '*.[ch]' -o -name '*.sh' -o -name '*.ba[ts]*' | xargs wc -l |
+    find sfb.c core test vendor packaging \( -name '*.[ch]' -o -name '*.sh' -o -name '*.ba[ts]*' \) -exec wc -l {} + |
         awk '$2 != "total" && $1 > 600' | none
 }
 
