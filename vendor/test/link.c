@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* link.c - everything that vendor/ builds, in one program: fork and be pg_dump, or fetch a URL.
  *
  *     link pg_dump15 ARGUMENTS… | link restart15 … | link https URL [CAFILE] | link query CONNINFO

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* segment.c - segments of libdeflate, joined in any way, inflate with zlib to the bytes that went in.
  *
  *     $V/bin/sfb-cc -o segment vendor/test/segment.c -ldeflate -lz && ./segment
