@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* backup.c - dump a database, prove the dump is whole, keep it. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "applets/applet.h"
-#include "core/backup/audit.h"
-#include "core/backup/catalog.h"
-#include "core/backup/integrity.h"
-#include "core/backup/places.h"
-#include "core/backup/settings.h"
-#include "core/backup/snapshot.h"
+#include "core/backup/making.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
@@ -65,74 +57,52 @@ static const struct exit_map exits[] = {
 
 static const char *const links[] = { "backup-database", NULL };
 
-/* One run, and all that it holds. */
-struct run {
-    const struct settings *settings;
-    struct places places;
-    struct audit audit;
-    struct os_lock lock;
-    struct target *target;
-    struct dump *dump;
-    struct snapshot_params params;
-    struct snapshot snapshot;
-    bool taken;       /* snapshot holds files */
-    double from;
-};
-
 /* ---- what is wanted -------------------------------------------------------------------------------------------- */
 
-static int parse_method(struct run *r, struct err *err)
+static int parse_method(struct making_params *p, struct err *err)
 {
     const char *method = opt.method != NULL ? opt.method : "gzip";
     int level = opt.level_given || strcmp(method, "zstd") != 0 ? opt.level : 1;
 
     if (strcmp(method, "gzip") == 0)
-        r->params.method = level > 0 ? METHOD_GZIP : METHOD_NONE;
+        p->method = METHOD_GZIP;
     else if (strcmp(method, "zstd") == 0)
-        r->params.method = level > 0 ? METHOD_ZSTD : METHOD_NONE;
+        p->method = METHOD_ZSTD;
     else if (strcmp(method, "none") == 0)
-        r->params.method = METHOD_NONE;
+        level = 0;
     else
         return err_set(err, ERR_USAGE, "there is no compression method %s: gzip, zstd, none", method);
-    r->params.level = r->params.method == METHOD_NONE ? 0 : level;
-    if (r->params.method == METHOD_ZSTD && r->params.format == FORMAT_SQL)
+    if (p->method == METHOD_ZSTD && p->format == FORMAT_SQL)
         return err_set(err, ERR_USAGE, "--format sql is compressed with gzip or not at all");
+    if (level == 0)
+        p->method = METHOD_NONE;
+    p->level = level;
     return 0;
 }
 
-static int parse_wishes(struct run *r, struct err *err)
+static int parse_wishes(const struct settings *settings, struct making_params *p, struct err *err)
 {
-    struct snapshot_params *p = &r->params;
-
+    *p = (struct making_params){ .settings = settings, .environment = opt.environment, .label = opt.label,
+                                 .local_only = opt.local_only };
     if (places_check_environment(opt.environment, err) < 0)
         return -1;
-    if (strcmp(opt.format, "custom") == 0)
-        p->format = FORMAT_CUSTOM;
-    else if (strcmp(opt.format, "sql") == 0)
+    if (strcmp(opt.format, "sql") == 0)
         p->format = FORMAT_SQL;
-    else
+    else if (strcmp(opt.format, "custom") != 0)
         return err_set(err, ERR_USAGE, "there is no backup format %s: custom, sql", opt.format);
     if (opt.label != NULL && manifest_check_label(opt.label, err) < 0)
         return -1;
-    if (!opt.local_only) {
-        err_set(err, ERR_CONFIG, "no store is configured to upload to");
-        err_hint(err, "add --local-only to keep the backup on this host");
+    if (!opt.jobs_given && settings_int(settings, SETTING_JOBS, 0, 256, &opt.jobs, err) < 0)
         return -1;
-    }
-    if (!opt.jobs_given && settings_int(r->settings, SETTING_JOBS, 0, 256, &opt.jobs, err) < 0)
-        return -1;
-    p->environment = opt.environment;
-    p->label = opt.label;
-    p->app = settings_get(r->settings, SETTING_APP);
     p->jobs = opt.jobs > 0 ? (unsigned)opt.jobs : os_cpus();
     p->retention_days = !opt.retention_given && strcmp(opt.environment, "staging") == 0 ? 7 : opt.retention;
-    return parse_method(r, err);
+    return parse_method(p, err);
 }
 
-static void announce(const struct run *r)
-{
-    const struct snapshot_params *p = &r->params;
+/* ---- what is said ---------------------------------------------------------------------------------------------- */
 
+static void announce(const struct making_params *p)
+{
     log_say("🔄 Starting database backup...");
     log_say("📋 Environment: %s", p->environment);
     log_say("📦 Format: %s", p->format == FORMAT_CUSTOM ? "custom (PostgreSQL binary)" : "sql (plain SQL script)");
@@ -143,117 +113,20 @@ static void announce(const struct run *r)
     log_say("%s", "");
 }
 
-/* ---- the steps ------------------------------------------------------------------------------------------------- */
-
-static int prepare(struct run *r, struct err *err)
+static void summarise(const struct making_result *result)
 {
-    char *prefix;
-
-    if (places_open(r->settings, &r->places, err) < 0 ||
-        places_lock(r->settings, &r->places, opt.environment, &r->lock, err) < 0)
-        return -1;
-    r->target = places_target(r->settings, opt.environment, err);
-    if (r->target == NULL)
-        return -1;
-    audit_open(&r->audit, r->settings, &r->places, "backup");
-    if (asprintf(&prefix, "%s-", r->params.app) < 0)
-        return err_no_memory(err);
-    r->params.prefix = prefix;
-    r->params.directory = r->places.work;
-    os_sweep_partials(r->places.work, prefix);
-    return 0;
-}
-
-static int connect_database(struct run *r, struct err *err)
-{
-    struct dump_params p = {
-        .target = r->target,
-        .bindir = settings_get(r->settings, SETTING_PG_BINDIR),
-        .check_privileges = true,
-    };
-
-    if (settings_int(r->settings, SETTING_LOCK_TIMEOUT, 0, 86400, &p.lock_timeout, err) < 0)
-        return -1;
-    log_step("Connecting to database...");
-    r->dump = dump_open(&p, err);
-    if (r->dump == NULL)
-        return -1;
-    log_step("Connection established");
-    if (r->params.method == METHOD_ZSTD && dump_get_facts(r->dump)->server_version_num < 160000) {
-        err_set(err, ERR_CONFIG, "the server is %s, and its own pg_restore can't read zstd",
-                dump_get_facts(r->dump)->server_version);
-        err_hint(err, "leave out --compress-method: gzip is read by every version");
-        return -1;
-    }
-    r->params.dump = r->dump;
-    return snapshot_check_space(&r->params, err);
-}
-
-static int take(struct run *r, struct err *err)
-{
-    char duration[TEXT_SHORT], size[TEXT_SHORT], *blank;
-    const struct manifest *m = &r->snapshot.manifest;
-
-    log_step("Starting pg_dump...");
-    r->params.started = clock_now();
-    if (snapshot_take(&r->params, &r->snapshot, err) < 0)
-        return -1;
-    r->taken = true;
-    text_duration(duration, m->dump_seconds);
-    text_size(size, m->size);
-    log_step("Backup completed (%s)", duration);
-    log_step("Backup size: %s (%s)", size, m->method == METHOD_NONE ? "not compressed" : "compressed");
-    blank = strchr(size, ' '); /* the contract's audit log says 1.2GB where its output says 1.2 GB */
-    if (blank != NULL)
-        memmove(blank, blank + 1, strlen(blank));
-    audit_event(&r->audit, AUDIT_INFO, "Backup completed (duration: %s, size: %s)", duration, size);
-    return 0;
-}
-
-static int verify(struct run *r, struct err *err)
-{
-    struct integrity_params p = { .depth = CHECK_ALL, .jobs = r->params.jobs, .bindir = settings_get(r->settings, SETTING_PG_BINDIR) };
-    struct integrity found;
-    int rc;
-
-    log_step("Verifying backup integrity...");
-    rc = integrity_check(r->snapshot.path, &p, &found, NULL, err);
-    integrity_release(&found);
-    if (rc < 0)
-        return -1;
-    log_step("✅ Backup verification successful");
-    audit_event(&r->audit, AUDIT_INFO, "Backup verification successful (checksum: %s)", r->snapshot.manifest.md5);
-    return 0;
-}
-
-/* The backup is good whatever happens to its copy in the cache. */
-static int keep(struct run *r, struct err *err)
-{
-    const struct snapshot *s = &r->snapshot;
-    struct err trouble = { 0 };
-    int cached;
-
-    if (r->places.cache == NULL)
-        return 0;
-    if (settings_int(r->settings, SETTING_CACHE_KEEP, 1, 100000, &cached, err) < 0)
-        return -1;
-    if (catalog_cache_add(r->places.cache, &s->manifest, s->path, s->globals_path, NULL, &trouble) < 0 ||
-        catalog_cache_trim(r->places.cache, opt.environment, (size_t)cached, &trouble) < 0)
-        log_warn("the local cache is not up to date: %s", trouble.message);
-    return 0;
-}
-
-static void summarise(const struct run *r)
-{
-    const struct manifest *m = &r->snapshot.manifest;
+    const struct manifest *m = &result->manifest;
     char size[TEXT_SHORT], duration[TEXT_SHORT], expiry[CLOCK_TEXT];
 
     log_say("%s", "");
     log_say("📊 Backup Summary:");
-    log_say("   File: %s", r->snapshot.path);
+    log_say("   File: %s", result->path != NULL ? result->path : "none on this host");
     log_say("   Size: %s", text_size(size, m->size));
-    log_say("   Duration: %s", text_duration(duration, clock_monotonic() - r->from));
-    log_say("   S3 Location: none (--local-only)");
+    log_say("   Duration: %s", text_duration(duration, result->seconds));
+    log_say("   S3 Location: %s", result->location != NULL ? result->location : "none (--local-only)");
+    if (result->weekly || result->monthly)
+        log_say("   Promoted: %s%s%s", result->weekly ? "weekly" : "", result->weekly && result->monthly ? ", " : "",
+                result->monthly ? "monthly" : "");
     if (m->retention_days > 0)
         log_say("   Retention: %d days (expires %s)", m->retention_days, clock_date(expiry, m->expires));
     else
@@ -262,43 +135,22 @@ static void summarise(const struct run *r)
     log_say("✅ Backup completed successfully");
 }
 
-static int back_up(struct run *r, struct err *err)
-{
-    audit_event(&r->audit, AUDIT_INFO, "Backup started (user: %s, pid: %d)", os_user(), (int)getpid());
-    if (connect_database(r, err) < 0 || take(r, err) < 0 || verify(r, err) < 0 || keep(r, err) < 0) {
-        if (r->taken)
-            snapshot_remove_files(&r->snapshot);
-        audit_event(&r->audit, AUDIT_ERROR, "Backup failed (%s)", err->message);
-        return -1;
-    }
-    summarise(r);
-    return 0;
-}
-
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
-    struct run r = { .settings = ctx->settings, .lock = OS_LOCK_NONE, .from = clock_monotonic() };
-    int rc = -1;
+    struct making_params p;
+    struct making_result result;
 
     log_verbose(opt.verbose);
-    if (argc > 0) {
-        err_set(err, ERR_USAGE, "backup takes no operands: %s", argv[0]);
-        goto out;
-    }
-    if (parse_wishes(&r, err) < 0 || prepare(&r, err) < 0)
-        goto out;
-    announce(&r);
-    rc = back_up(&r, err);
-out:
-    if (r.taken)
-        snapshot_release(&r.snapshot);
-    dump_close(r.dump);
-    target_free(r.target);
-    audit_close(&r.audit);
-    os_lock_release(&r.lock);
-    places_release(&r.places);
-    free((char *)r.params.prefix);
-    return rc;
+    if (argc > 0)
+        return err_set(err, ERR_USAGE, "backup takes no operands: %s", argv[0]);
+    if (parse_wishes(ctx->settings, &p, err) < 0)
+        return -1;
+    announce(&p);
+    if (making_run(&p, &result, err) < 0)
+        return -1;
+    summarise(&result);
+    making_release(&result);
+    return 0;
 }
 
 APPLET(backup, .summary = "dump a database and keep the dump", .usage = usage, .examples = examples, .options = options,

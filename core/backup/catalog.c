@@ -14,7 +14,7 @@
 
 /* ---- reading ------------------------------------------------------------------------------------------------- */
 
-static void release_item(struct catalog_item *item)
+void catalog_release_item(struct catalog_item *item)
 {
     free(item->path);
     if (item->has_manifest)
@@ -51,7 +51,7 @@ static int read_item(const char *directory, const char *name, const char *enviro
 out:
     free(manifest_path);
     if (rc != 1)
-        release_item(item);
+        catalog_release_item(item);
     return rc;
 }
 
@@ -83,7 +83,7 @@ int catalog_read(const char *directory, const char *environment, struct catalog 
             continue;
         items = reallocarray(out->items, out->n + 1, sizeof *items);
         if (!items) {
-            release_item(&item);
+            catalog_release_item(&item);
             err_no_memory(err);
             goto out;
         }
@@ -107,7 +107,7 @@ out:
 void catalog_release(struct catalog *c)
 {
     for (size_t i = 0; i < c->n; i++)
-        release_item(&c->items[i]);
+        catalog_release_item(&c->items[i]);
     free(c->items);
     memset(c, 0, sizeof *c);
 }

@@ -25,6 +25,7 @@ struct catalog {
 /* environment NULL: all. Files whose manifest can't be read count as without one. */
 int catalog_read(const char *directory, const char *environment, struct catalog *out, struct err *err);
 void catalog_release(struct catalog *c);
+void catalog_release_item(struct catalog_item *item);
 
 /* Has it a manifest that names this file and its size? Without reading it, that is all that can be told. */
 bool catalog_is_complete(const struct catalog_item *item);

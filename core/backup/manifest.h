@@ -57,6 +57,7 @@ struct manifest {
     double dump_seconds;
     uint64_t size;                                /* of the file, bytes */
     char md5[33], sha256[65], globals_sha256[65]; /* lower-case hexadecimal; globals_sha256 "" without globals */
+    char *etag; /* as the store answered it for the dump; "" for a file that is in none */
     struct manifest_database database;
     struct manifest_table *tables; /* in the order of the archive */
     size_t n_tables;

@@ -310,6 +310,7 @@ static void get_manifest(const struct reader *r, struct manifest *m)
     m->size = get_count(r, "size");
     get_hex(r, "md5", m->md5, 32);
     get_hex(r, "sha256", m->sha256, 64);
+    get_text(r, "etag", &m->etag);
     get_text(r, "globals_file", &m->globals_file);
     get_hex(r, "globals_sha256", m->globals_sha256, 64);
     m->started = get_time(r, "started", false);

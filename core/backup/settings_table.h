@@ -13,6 +13,13 @@ SETTING(STATE_DIR, "SFB_STATE_DIR", "/var/lib/${APP}", false, "locks and history
 SETTING(PRODUCTION_URL, "PRODUCTION_DATABASE_URL", "", true, "database of the production environment")
 SETTING(STAGING_URL, "STAGING_DATABASE_URL", "", true, "database of the staging environment")
 SETTING(DATABASE_URL, "DATABASE_URL", "", true, "production's database when PRODUCTION_DATABASE_URL is not set")
+SETTING(BUCKET, "SFB_BUCKET", "${APP}-backups", false,
+        "the bucket, or a store's URL: s3://bucket/prefix, file:///mnt/backups")
+SETTING(S3_PREFIX, "SFB_S3_PREFIX", "", false, "put before every key in the bucket")
+SETTING(SSE, "SFB_SSE", "AES256", false, "encryption that S3 is asked for: AES256, aws:kms, aws:kms:KEY-ID, none")
+SETTING(S3_MAX_PARTS, "SFB_S3_MAX_PARTS", "10000", false, "the most parts an upload may have; some providers take 1000")
+SETTING(S3_RETRY_SECONDS, "SFB_S3_RETRY_SECONDS", "300", false, "how long a failing request to S3 is tried again")
+SETTING(S3_ALLOW_HTTP, "SFB_S3_ALLOW_HTTP", "0", false, "1: plain http to S3 endpoints beyond this host")
 SETTING(JOBS, "SFB_JOBS", "0", false, "threads and restore jobs; 0: as many as there are processors")
 SETTING(LOCK_TIMEOUT, "SFB_LOCK_TIMEOUT", "300", false,
         "seconds pg_dump waits for a table that something else has locked; 0: forever")

@@ -128,21 +128,34 @@ static int claim_name(const struct snapshot_params *p, struct os_file *f, time_t
 
 /* ---- the dump -------------------------------------------------------------------------------------------------- */
 
-static int file_write(void *cookie, const void *bytes, size_t n, struct err *err)
-{
-    const struct os_file *f = cookie;
+/* The dump's file while it grows, and who follows it. A follower that fails is left behind: the backup on this host is
+ * worth finishing; its own finish will say what went wrong. */
+struct growing {
+    const struct os_file *file;
+    const struct snapshot_follower *follower; /* NULL: nobody, any more */
+    uint64_t size;
+};
 
-    return os_write(f->fd, bytes, n, f->path, err);
+static int growing_write(void *cookie, const void *bytes, size_t n, struct err *err)
+{
+    struct growing *g = cookie;
+
+    if (os_write(g->file->fd, bytes, n, g->file->path, err) < 0)
+        return -1;
+    g->size += n;
+    if (g->follower != NULL && g->follower->advance(g->follower->cookie, g->size) < 0)
+        g->follower = NULL;
+    return 0;
 }
 
-static int file_patch(void *cookie, uint64_t offset, const void *bytes, size_t n, struct err *err)
+static int growing_patch(void *cookie, uint64_t offset, const void *bytes, size_t n, struct err *err)
 {
-    const struct os_file *f = cookie;
+    const struct growing *g = cookie;
 
-    return os_pwrite(f->fd, bytes, n, offset, f->path, err);
+    return os_pwrite(g->file->fd, bytes, n, offset, g->file->path, err);
 }
 
-static void archive_progress(void *cookie, uint64_t bytes)
+static void dump_progress(void *cookie, uint64_t bytes)
 {
     (void)cookie;
     progress_add(bytes);
@@ -160,25 +173,24 @@ static enum archive_method archive_method_of(const struct snapshot_params *p)
     }
 }
 
-static int write_dump(const struct snapshot_params *p, struct os_file *f, struct transcode_result *result,
-                      struct err *err)
+static int write_dump(const struct snapshot_params *p, const struct os_file *f, time_t started,
+                      struct transcode_result *result, struct err *err)
 {
+    struct growing growing = { .file = f, .follower = p->follower };
+    struct transcode_params t = {
+        .sink = { .write = growing_write, .patch = growing_patch, .cookie = &growing },
+        .method = archive_method_of(p),
+        .level = method_of(p) == METHOD_NONE ? 0 : p->level,
+        .jobs = p->jobs,
+        .progress = dump_progress,
+    };
+    uint64_t table_bytes = dump_get_facts(p->dump)->table_bytes;
     int rc;
 
-    progress_start("dumping", dump_get_facts(p->dump)->table_bytes);
-    if (p->format == FORMAT_SQL) {
-        rc = dump_write_sql(p->dump, f->fd, method_of(p) == METHOD_GZIP ? p->level : 0, p->jobs, progress_add, result, err);
-    } else {
-        struct transcode_params t = {
-            .sink = { .write = file_write, .patch = file_patch, .cookie = f },
-            .method = archive_method_of(p),
-            .level = p->level,
-            .jobs = p->jobs,
-            .progress = archive_progress,
-        };
-
-        rc = dump_write_archive(p->dump, &t, result, err);
-    }
+    if (p->follower != NULL && p->follower->begin(p->follower->cookie, f->fd, started, table_bytes, err) < 0)
+        return -1;
+    progress_start("dumping", table_bytes);
+    rc = (p->format == FORMAT_SQL ? dump_write_sql : dump_write_archive)(p->dump, &t, result, err);
     progress_end();
     return rc;
 }
@@ -337,7 +349,7 @@ static int take_dump(const struct snapshot_params *p, struct snapshot *out, stru
 
     if (claim_name(p, &f, &out->manifest.started, err) < 0)
         return -1;
-    if (describe_run(p, &out->manifest, err) < 0 || write_dump(p, &f, &result, err) < 0)
+    if (describe_run(p, &out->manifest, err) < 0 || write_dump(p, &f, out->manifest.started, &result, err) < 0)
         goto discard;
     out->manifest.dump_seconds = clock_monotonic() - from;
     if (snapshot_describe_contents(&result.blocks, &result.objects, &out->manifest, err) < 0 ||

@@ -11,6 +11,16 @@
 #include "core/base/err.h"
 #include "core/pg/dump.h"
 
+/* Somebody who takes the dump elsewhere while it is being made: an upload. A follower that can't begin stops the
+ * backup before it has begun; one that fails later is left behind, and the dump is finished without it. */
+struct snapshot_follower {
+    /* Before the first byte: the file (the follower's to duplicate), what names the backup, a guess of its size. */
+    int (*begin)(void *cookie, int fd, time_t started, uint64_t table_bytes, struct err *err);
+    /* The first `size` bytes are there; those of an archive's table of contents still change. Any thread. */
+    int (*advance)(void *cookie, uint64_t size);
+    void *cookie;
+};
+
 struct snapshot_params {
     struct dump *dump;       /* open */
     const char *app, *environment, *label;
@@ -22,6 +32,7 @@ struct snapshot_params {
     time_t started;          /* names the files */
     const char *directory;
     const char *prefix;      /* before "backup-..." in file names: "signupflow-"; "" for none */
+    const struct snapshot_follower *follower; /* NULL: none */
     bool quiet;              /* no warnings about globals that can't be read: a pre-restore backup */
 };
 

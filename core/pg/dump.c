@@ -144,13 +144,12 @@ static int pipe_open(struct pipe_pair *p, struct err *err)
 /* ---- custom format --------------------------------------------------------------------------------------------- */
 
 static int start_pg_dump(struct dump *d, struct tool_run *run, const char *snapshot_option, const char **args,
-                         int out_fd, const int *close_fds, struct err *err)
+                         int out_fd, struct err *err)
 {
     int n = 0;
 
     args[n++] = "--format=custom";
     args[n++] = "--compress=0";
-    args[n++] = "--no-password";
     args[n++] = snapshot_option;
     if (d->params.lock_timeout > 0)
         args[n++] = d->lock_timeout;
@@ -164,7 +163,6 @@ static int start_pg_dump(struct dump *d, struct tool_run *run, const char *snaps
     run->target = d->params.target;
     run->session_options = dump_session;
     run->stdout_fd = out_fd;
-    run->close_fds = close_fds;
     return tool_start(run, err);
 }
 
@@ -178,8 +176,10 @@ static void prefer_cause(struct err *err, const struct err *tool_err)
     *err = *tool_err;
 }
 
-int dump_write_archive(struct dump *d, struct transcode_params *p, struct transcode_result *result, struct err *err)
+int dump_write_archive(struct dump *d, const struct transcode_params *params, struct transcode_result *result,
+                       struct err *err)
 {
+    struct transcode_params p = *params;
     struct tool_run run = { TOOL_RUN_NONE };
     struct pipe_pair from_dump = PIPE_NONE;
     struct err tool_err = { 0 };
@@ -195,12 +195,12 @@ int dump_write_archive(struct dump *d, struct transcode_params *p, struct transc
     }
     if (pipe_open(&from_dump, err) < 0)
         goto out;
-    if (start_pg_dump(d, &run, snapshot_option, args, from_dump.in, (int[]){ from_dump.out, -1 }, err) < 0)
+    if (start_pg_dump(d, &run, snapshot_option, args, from_dump.in, err) < 0)
         goto out;
     close_fd(&from_dump.in);
 
-    p->in_fd = from_dump.out;
-    transcoded = transcode(p, result, err) == 0;
+    p.in_fd = from_dump.out;
+    transcoded = transcode(&p, result, err) == 0;
     close_fd(&from_dump.out); /* a pg_dump that still writes ends now */
     if (tool_wait(&run, ERR_DUMP, &tool_err) < 0) {
         if (transcoded)
@@ -222,20 +222,11 @@ out:
 
 /* The thread at the end of the line: pg_restore's text goes into the file, gzipped or not. */
 struct sql_tail {
-    int in_fd, out_fd;
-    int level;
-    unsigned jobs;
-    void (*progress)(uint64_t bytes);
+    int in_fd;
+    const struct transcode_params *params;
     struct err err;
     int rc;
 };
-
-static int tail_write(void *cookie, const void *bytes, size_t n, struct err *err)
-{
-    const struct sql_tail *t = cookie;
-
-    return os_write(t->out_fd, bytes, n, "the dump", err);
-}
 
 static int tail_copy(struct sql_tail *t, struct gzip_writer *gzip, char *piece)
 {
@@ -249,7 +240,7 @@ static int tail_copy(struct sql_tail *t, struct gzip_writer *gzip, char *piece)
         if (n == 0)
             return gzip != NULL ? gzip_writer_finish(gzip, &t->err) : 0;
         if ((gzip != NULL ? gzip_writer_put(gzip, piece, (size_t)n, &t->err)
-                          : os_write(t->out_fd, piece, (size_t)n, "the dump", &t->err)) < 0)
+                          : t->params->sink.write(t->params->sink.cookie, piece, (size_t)n, &t->err)) < 0)
             return -1;
     }
 }
@@ -265,8 +256,8 @@ static void *tail_main(void *arg)
         err_no_memory(&t->err);
         goto out;
     }
-    if (t->level > 0) {
-        gzip = gzip_writer_new(t->level, t->jobs, tail_write, t, &t->err);
+    if (t->params->level > 0) {
+        gzip = gzip_writer_new(t->params->level, t->params->jobs, t->params->sink.write, t->params->sink.cookie, &t->err);
         if (gzip == NULL)
             goto out;
     }
@@ -283,14 +274,6 @@ static int pipe_sink(void *cookie, const void *bytes, size_t n, struct err *err)
     const int *fd = cookie;
 
     return os_write(*fd, bytes, n, "the pipe to pg_restore", err);
-}
-
-static void sql_progress(void *cookie, uint64_t bytes)
-{
-    const struct sql_tail *t = cookie;
-
-    if (t->progress != NULL)
-        t->progress(bytes);
 }
 
 struct sql_line { /* pg_dump -> transcoder -> pg_restore -> tail */
@@ -312,26 +295,20 @@ static int sql_line_start(struct dump *d, struct sql_line *line, struct err *err
         pipe_open(&line->from_restore, err) < 0)
         return -1;
 
-    /* A child that kept the writing end of another's input would keep that one waiting for ever. */
     line->restore = (struct tool_run){ TOOL_RUN_NONE };
     line->restore.tool = &d->tool;
     line->restore.program = TOOL_PG_RESTORE;
     line->restore.args = restore_args;
     line->restore.stdin_fd = line->to_restore.out;
     line->restore.stdout_fd = line->from_restore.in;
-    line->restore.close_fds = (int[]){ line->from_dump.out, line->from_dump.in, line->to_restore.in,
-                                       line->from_restore.out, -1 };
     if (tool_start(&line->restore, err) < 0)
         return -1;
-    line->restore.close_fds = NULL;
     close_fd(&line->to_restore.out);
     close_fd(&line->from_restore.in);
 
     line->dump = (struct tool_run){ TOOL_RUN_NONE };
-    if (start_pg_dump(d, &line->dump, line->snapshot_option, line->dump_args, line->from_dump.in,
-                      (int[]){ line->from_dump.out, line->to_restore.in, line->from_restore.out, -1 }, err) < 0)
+    if (start_pg_dump(d, &line->dump, line->snapshot_option, line->dump_args, line->from_dump.in, err) < 0)
         return -1;
-    line->dump.close_fds = NULL;
     close_fd(&line->from_dump.in);
     return 0;
 }
@@ -368,12 +345,12 @@ static int sql_line_end(struct sql_line *line, struct sql_tail *tail, bool trans
     return -1;
 }
 
-int dump_write_sql(struct dump *d, int out_fd, int level, unsigned jobs, void (*progress)(uint64_t bytes),
-                   struct transcode_result *result, struct err *err)
+int dump_write_sql(struct dump *d, const struct transcode_params *params, struct transcode_result *result,
+                   struct err *err)
 {
     struct sql_line line = { PIPE_NONE, PIPE_NONE, PIPE_NONE, { TOOL_RUN_NONE }, { TOOL_RUN_NONE }, NULL, { NULL } };
-    struct sql_tail tail = { .out_fd = out_fd, .level = level, .jobs = jobs, .progress = progress };
-    struct transcode_params p = { .method = ARCHIVE_NONE, .jobs = jobs };
+    struct sql_tail tail = { .params = params };
+    struct transcode_params p = *params;
     bool transcoded = false;
     pthread_t thread;
     int rc = -1;
@@ -387,10 +364,10 @@ int dump_write_sql(struct dump *d, int out_fd, int level, unsigned jobs, void (*
         err_set(err, ERR_INTERNAL, "can't start a thread");
         goto out;
     }
+    p.method = ARCHIVE_NONE;
+    p.level = 0;
     p.in_fd = line.from_dump.out;
     p.sink = (struct transcode_sink){ .write = pipe_sink, .cookie = &line.to_restore.in };
-    p.progress = sql_progress;
-    p.progress_cookie = &tail;
     transcoded = transcode(&p, result, err) == 0;
     close_fd(&line.from_dump.out);
     close_fd(&line.to_restore.in);
@@ -409,14 +386,9 @@ out:
 
 int dump_globals(struct dump *d, int out_fd, struct err *err)
 {
-    char *database = NULL;
-    int rc = -1;
-
-    if (asprintf(&database, "--database=%s", d->facts.database) < 0)
-        return err_no_memory(err);
-
-    const char *const args[] = { "--globals-only", "--no-role-passwords", "--no-password", database, NULL };
+    static const char *const args[] = { "--globals-only", "--no-role-passwords", NULL };
     struct tool_run run = { TOOL_RUN_NONE };
+    int rc = -1;
 
     run.tool = &d->tool;
     run.program = TOOL_PG_DUMPALL;
@@ -426,6 +398,5 @@ int dump_globals(struct dump *d, int out_fd, struct err *err)
     if (tool_start(&run, err) == 0 && tool_wait(&run, ERR_DUMP, err) == 0)
         rc = 0;
     tool_stop(&run);
-    free(database);
     return rc;
 }

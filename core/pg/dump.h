@@ -44,13 +44,12 @@ const struct dump_facts *dump_get_facts(const struct dump *d);
 const struct tool *dump_tool(const struct dump *d);
 void dump_close(struct dump *d);
 
-/* Custom format. p->in_fd, is filled in here. */
-int dump_write_archive(struct dump *d, struct transcode_params *p, struct transcode_result *result, struct err *err);
+/* Custom format. p->in_fd is filled in here. */
+int dump_write_archive(struct dump *d, const struct transcode_params *p, struct transcode_result *result, struct err *err);
 
-/* Plain SQL: the same counted stream, rendered by pg_restore of the same major, gzipped at `level` (0: not). out_fd is
- * written from its current position. */
-int dump_write_sql(struct dump *d, int out_fd, int level, unsigned jobs, void (*progress)(uint64_t bytes),
-                   struct transcode_result *result, struct err *err);
+/* Plain SQL: the same counted stream, rendered by pg_restore of the same major, gzipped at p->level (0: not). p->sink
+ * needs no patch. */
+int dump_write_sql(struct dump *d, const struct transcode_params *p, struct transcode_result *result, struct err *err);
 
 /* pg_dumpall --globals-only --no-role-passwords into out_fd. A server that does not let this user read them (managed
  * services) is ERR_DUMP; the caller decides whether that matters. */

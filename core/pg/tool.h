@@ -41,7 +41,6 @@ struct tool_run {
     const struct target *target; /* NULL: it connects to nothing */
     const char *session_options; /* "-c name=value ...", merged with the target's own; NULL: none */
     int stdin_fd, stdout_fd;     /* -1: nothing comes, nothing is kept. They stay the caller's to close */
-    const int *close_fds;        /* not needed any more: the child keeps no descriptor above 2 */
     pid_t pid;                   /* 0 when not running */
     int stderr_fd;               /* -1 when there is none */
     size_t followed;             /* bytes of stderr already passed on */
@@ -53,7 +52,7 @@ struct tool_run {
 int tool_start(struct tool_run *run, struct err *err);
 /* With --verbose: what it has said since the last call. Cheap; for loops that wait for something else. */
 void tool_follow(struct tool_run *run);
-/* Waits for the end, which a signal hastens. 0 when it ended with 0; else -1 and err of `class`: its last error
+/* Waits for the end, which a signal hastens. 0 when it ended with 0; else -1 and err of `class`: its first error
  * message, the exit status or signal. */
 int tool_wait(struct tool_run *run, enum err_class class, struct err *err);
 /* What it wrote on stderr, up to out->max from the end. After tool_wait, before tool_stop. */

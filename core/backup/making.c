@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "core/backup/making.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/backup/audit.h"
+#include "core/backup/catalog.h"
+#include "core/backup/integrity.h"
+#include "core/backup/promotion.h"
+#include "core/backup/repository.h"
+#include "core/backup/shipment.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/os.h"
+#include "core/base/text.h"
+
+/* One run, and all that it holds. */
+struct making {
+    const struct making_params *params;
+    struct places places;
+    struct audit audit;
+    struct os_lock lock;
+    struct target *target;
+    struct store *store; /* NULL with --local-only */
+    struct shipment *shipment;
+    struct dump *dump;
+    struct snapshot_params snapshot_params;
+    struct snapshot snapshot;
+    bool taken;      /* snapshot holds files */
+    bool proven;     /* they have been read back and are good */
+    char *prefix;    /* of the work file's name */
+    char *cached;    /* the dump's path in the cache */
+    bool weekly, monthly;
+};
+
+/* ---- the steps ------------------------------------------------------------------------------------------------- */
+
+/* Finds the credentials now: without any, a dump would be made for nothing. */
+static int open_store(struct making *m, struct err *err)
+{
+    m->store = repository_open(m->params->settings, NULL, STORE_WRITE | STORE_DELETE, err);
+    if (m->store == NULL || repository_check(m->store, err) < 0) {
+        err_hint(err, "give sfb a bucket and credentials (`sfb config` shows SFB_BUCKET), or add --local-only");
+        return -1;
+    }
+    return 0;
+}
+
+static int open_places(struct making *m, struct err *err)
+{
+    const struct making_params *p = m->params;
+
+    if (places_open(p->settings, &m->places, err) < 0 ||
+        places_lock(p->settings, &m->places, p->environment, &m->lock, err) < 0)
+        return -1;
+    m->target = places_target(p->settings, p->environment, err);
+    if (m->target == NULL)
+        return -1;
+    if (!p->local_only && open_store(m, err) < 0)
+        return -1;
+    audit_open(&m->audit, p->settings, &m->places, "backup");
+    if (asprintf(&m->prefix, "%s-", settings_get(p->settings, SETTING_APP)) < 0) {
+        m->prefix = NULL;
+        return err_no_memory(err);
+    }
+    os_sweep_partials(m->places.work, m->prefix);
+    return 0;
+}
+
+static int connect_database(struct making *m, struct err *err)
+{
+    const struct settings *settings = m->params->settings;
+    struct dump_params p = {
+        .target = m->target,
+        .bindir = settings_get(settings, SETTING_PG_BINDIR),
+        .check_privileges = true,
+    };
+
+    if (settings_int(settings, SETTING_LOCK_TIMEOUT, 0, 86400, &p.lock_timeout, err) < 0)
+        return -1;
+    log_step("Connecting to database...");
+    m->dump = dump_open(&p, err);
+    if (m->dump == NULL)
+        return -1;
+    log_step("Connection established");
+    if (m->params->method == METHOD_ZSTD && dump_get_facts(m->dump)->server_version_num < 160000) {
+        err_set(err, ERR_CONFIG, "the server is %s, and its own pg_restore can't read zstd",
+                dump_get_facts(m->dump)->server_version);
+        err_hint(err, "leave out --compress-method: gzip is read by every version");
+        return -1;
+    }
+    return 0;
+}
+
+static int plan_snapshot(struct making *m, struct err *err)
+{
+    const struct making_params *p = m->params;
+
+    m->snapshot_params = (struct snapshot_params){
+        .dump = m->dump,
+        .app = settings_get(p->settings, SETTING_APP),
+        .environment = p->environment,
+        .label = p->label,
+        .format = p->format,
+        .method = p->method,
+        .level = p->level,
+        .jobs = p->jobs,
+        .retention_days = p->retention_days,
+        .directory = m->places.work,
+        .prefix = m->prefix,
+    };
+    if (m->store != NULL) {
+        m->shipment = shipment_new(m->store, p->environment, p->label, manifest_extension_of(p->format, p->method), err);
+        if (m->shipment == NULL)
+            return -1;
+        m->snapshot_params.follower = shipment_follower(m->shipment);
+    }
+    return snapshot_check_space(&m->snapshot_params, err);
+}
+
+static int take(struct making *m, struct err *err)
+{
+    char duration[TEXT_SHORT], size[TEXT_SHORT];
+    const struct manifest *manifest = &m->snapshot.manifest;
+
+    log_step("Starting pg_dump...");
+    m->snapshot_params.started = clock_now();
+    if (snapshot_take(&m->snapshot_params, &m->snapshot, err) < 0)
+        return -1;
+    m->taken = true;
+    text_duration(duration, manifest->dump_seconds);
+    text_size(size, manifest->size);
+    log_step("Backup completed (%s)", duration);
+    log_step("Backup size: %s (%s)", size, manifest->method == METHOD_NONE ? "not compressed" : "compressed");
+    audit_event(&m->audit, AUDIT_INFO, "Backup completed (duration: %s, size: %s)", duration, size);
+    return 0;
+}
+
+/* Reads the finished file back, every byte, while the last parts are still on their way. */
+static int check_file(struct making *m, struct err *err)
+{
+    struct integrity_params p = {
+        .depth = CHECK_ALL,
+        .jobs = m->params->jobs,
+        .bindir = settings_get(m->params->settings, SETTING_PG_BINDIR),
+    };
+    struct integrity found;
+    int rc = integrity_check(m->snapshot.path, &p, &found, NULL, err);
+
+    integrity_release(&found);
+    m->proven = rc == 0;
+    return rc;
+}
+
+static int upload(struct making *m, struct err *err)
+{
+    char duration[TEXT_SHORT];
+    struct store_result result;
+    double from = clock_monotonic();
+
+    if (shipment_finish(m->shipment, &m->snapshot, &result, err) < 0)
+        return -1;
+    log_step("Upload completed (%s)", text_duration(duration, clock_monotonic() - from));
+    audit_event(&m->audit, AUDIT_INFO, "S3 upload completed (location: %s)", shipment_url(m->shipment));
+    return 0;
+}
+
+/* The backup is good whatever happens to its copies in other tiers: what could not be promoted is warned about. */
+static void promote(struct making *m)
+{
+    struct promotion_params p = {
+        .settings = m->params->settings,
+        .state_dir = m->places.state,
+        .environment = m->params->environment,
+        .started = m->snapshot.manifest.started,
+    };
+    struct err trouble = { 0 };
+
+    if (m->snapshot.manifest.tier == TIER_DAILY &&
+        promotion_run(&p, m->shipment, &m->snapshot, &m->weekly, &m->monthly, &trouble) < 0)
+        log_warn("no weekly or monthly copy was made: %s", trouble.message);
+}
+
+static void say_verified(struct making *m)
+{
+    log_step("✅ Backup verification successful");
+    audit_event(&m->audit, AUDIT_INFO, "Backup verification successful (checksum: %s)", m->snapshot.manifest.md5);
+}
+
+/* Neither does the cache decide about a backup. */
+static int cache(struct making *m, struct err *err)
+{
+    const struct snapshot *s = &m->snapshot;
+    struct err trouble = { 0 };
+    int keep;
+
+    if (m->places.cache == NULL)
+        return 0;
+    if (settings_int(m->params->settings, SETTING_CACHE_KEEP, 1, 100000, &keep, err) < 0)
+        return -1;
+    if (catalog_cache_add(m->places.cache, &s->manifest, s->path, s->globals_path, &m->cached, &trouble) < 0 ||
+        catalog_cache_trim(m->places.cache, m->params->environment, (size_t)keep, &trouble) < 0)
+        log_warn("the local cache is not up to date: %s", trouble.message);
+    return 0;
+}
+
+/* ---- in order -------------------------------------------------------------------------------------------------- */
+
+static int make_local(struct making *m, struct err *err)
+{
+    log_step("Verifying backup integrity...");
+    if (check_file(m, err) < 0)
+        return -1;
+    say_verified(m);
+    return cache(m, err);
+}
+
+/* The upload is completed only when the file has been proven good. When it fails, the backup is good all the same. */
+static int make_stored(struct making *m, struct err *err)
+{
+    log_step("Uploading to S3: %s", shipment_url(m->shipment));
+    if (check_file(m, err) < 0)
+        return -1;
+    if (upload(m, err) < 0) {
+        struct err ignored = { 0 };
+
+        if (err->class == ERR_SIGNAL)
+            return -1;
+        cache(m, &ignored);
+        err_context(err, "the backup is good and kept as %s, but was not uploaded",
+                    m->cached != NULL ? m->cached : m->snapshot.path);
+        return -1;
+    }
+    log_step("Verifying backup integrity...");
+    say_verified(m);
+    promote(m);
+    return cache(m, err);
+}
+
+/* What stays on this host. After an upload the cached copy does, after a failed one at least one good copy, and with
+ * --local-only the work file as well. */
+static void settle_files(struct making *m, bool good, const struct err *err)
+{
+    bool keep = good ? m->params->local_only : m->proven && m->cached == NULL && err->class != ERR_SIGNAL;
+
+    if (m->taken && !keep)
+        snapshot_remove_files(&m->snapshot);
+}
+
+static int report(struct making *m, struct making_result *result, struct err *err)
+{
+    bool work_file_stays = m->params->local_only;
+    const char *path = work_file_stays ? m->snapshot.path : m->cached;
+
+    memset(result, 0, sizeof *result);
+    if (path != NULL && (result->path = strdup(path)) == NULL)
+        return err_no_memory(err);
+    if (m->shipment != NULL && (result->location = strdup(shipment_url(m->shipment))) == NULL) {
+        free(result->path);
+        return err_no_memory(err);
+    }
+    result->manifest = m->snapshot.manifest; /* moved */
+    manifest_init(&m->snapshot.manifest);
+    result->weekly = m->weekly;
+    result->monthly = m->monthly;
+    return 0;
+}
+
+static void release(struct making *m)
+{
+    shipment_free(m->shipment);
+    store_close(m->store);
+    if (m->taken)
+        snapshot_release(&m->snapshot);
+    dump_close(m->dump);
+    target_free(m->target);
+    audit_close(&m->audit);
+    os_lock_release(&m->lock);
+    places_release(&m->places);
+    free(m->prefix);
+    free(m->cached);
+}
+
+int making_run(const struct making_params *p, struct making_result *result, struct err *err)
+{
+    struct making m = { .params = p, .lock = OS_LOCK_NONE };
+    double from = clock_monotonic();
+    int rc = -1;
+
+    if (open_places(&m, err) < 0)
+        goto out;
+    audit_event(&m.audit, AUDIT_INFO, "Backup started (user: %s, pid: %d)", os_user(), (int)getpid());
+    if (connect_database(&m, err) == 0 && plan_snapshot(&m, err) == 0 && take(&m, err) == 0)
+        rc = p->local_only ? make_local(&m, err) : make_stored(&m, err);
+    if (rc < 0)
+        audit_event(&m.audit, AUDIT_ERROR, "Backup failed (%s)", err->message);
+    settle_files(&m, rc == 0, err);
+    if (rc == 0)
+        rc = report(&m, result, err);
+    if (rc == 0)
+        result->seconds = clock_monotonic() - from;
+out:
+    release(&m);
+    return rc;
+}
+
+void making_release(struct making_result *result)
+{
+    manifest_release(&result->manifest);
+    free(result->path);
+    free(result->location);
+    memset(result, 0, sizeof *result);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* promotion.h - is this the first backup of its week or month? Then it gets a copy there.
+ *
+ * The store knows, when it may be listed; when it may not (the contract's backup role can only put), the state directory
+ * remembers what this host promoted last. A week begins on Monday, 00:00 UTC. Only production has weeks and months.
+ */
+#pragma once
+#include "core/backup/settings.h"
+#include "core/backup/shipment.h"
+
+#define PROMOTION_WEEKLY_DAYS 90
+#define PROMOTION_MONTHLY_DAYS 365
+
+struct promotion_params {
+    const struct settings *settings;
+    const char *state_dir; /* NULL: nothing is remembered */
+    const char *environment;
+    time_t started; /* of the backup */
+};
+
+/* Makes the copies that are due; *weekly and *monthly tell which were made. */
+int promotion_run(const struct promotion_params *p, struct shipment *ship, const struct snapshot *s, bool *weekly,
+                  bool *monthly, struct err *err);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "core/backup/shipment.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/backup/repository.h"
+#include "core/base/os.h"
+
+struct shipment {
+    struct store *store;
+    const char *environment, *label, *extension;
+    struct snapshot_follower follower;
+    struct upload *upload;
+    int fd; /* the dump's file, ours: its maker closes his own when it gets its name */
+    char *file, *key;
+    struct buf url;
+    struct err trouble; /* what made an upload fail while the dump went on */
+};
+
+/* ---- while the dump grows -------------------------------------------------------------------------------------- */
+
+static enum tier first_tier(const struct shipment *ship)
+{
+    return ship->label != NULL && ship->label[0] != '\0' ? TIER_MANUAL : TIER_DAILY;
+}
+
+static int ship_begin(void *cookie, int fd, time_t started, uint64_t table_bytes, struct err *err)
+{
+    struct shipment *ship = cookie;
+    struct upload_params p = { .expected_size = table_bytes };
+
+    ship->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (ship->fd < 0)
+        return err_errno(err, "can't open the dump a second time");
+    p.fd = ship->fd;
+    ship->file = manifest_file_name(ship->label, started, ship->extension);
+    ship->key = ship->file != NULL ? repository_key(ship->environment, first_tier(ship), ship->file) : NULL;
+    if (ship->key == NULL)
+        return err_no_memory(err);
+    if (store_key_url(ship->store, ship->key, &ship->url, err) < 0)
+        return -1;
+    ship->upload = upload_begin(ship->store, ship->key, &p, err);
+    return ship->upload != NULL ? 0 : -1;
+}
+
+static int ship_advance(void *cookie, uint64_t size)
+{
+    struct shipment *ship = cookie;
+
+    return upload_advance(ship->upload, size, &ship->trouble);
+}
+
+struct shipment *shipment_new(struct store *store, const char *environment, const char *label, const char *extension,
+                              struct err *err)
+{
+    struct shipment *ship = calloc(1, sizeof *ship);
+
+    if (ship == NULL) {
+        err_no_memory(err);
+        return NULL;
+    }
+    ship->store = store;
+    ship->environment = environment;
+    ship->label = label;
+    ship->extension = extension;
+    ship->fd = -1;
+    ship->follower = (struct snapshot_follower){ .begin = ship_begin, .advance = ship_advance, .cookie = ship };
+    buf_init(&ship->url, 8192);
+    return ship;
+}
+
+const struct snapshot_follower *shipment_follower(struct shipment *ship)
+{
+    return &ship->follower;
+}
+
+const char *shipment_url(const struct shipment *ship)
+{
+    return ship->url.data;
+}
+
+/* ---- what belongs to it ---------------------------------------------------------------------------------------- */
+
+static char *sibling(const struct shipment *ship, enum tier tier, const char *file)
+{
+    return repository_key(ship->environment, tier, file);
+}
+
+static int put_globals(struct shipment *ship, const struct snapshot *s, enum tier tier, const char *file,
+                       struct err *err)
+{
+    char *key = NULL;
+    struct buf text;
+    int rc = -1;
+
+    buf_init(&text, 64 * 1024 * 1024);
+    if (os_read_file(s->globals_path, &text, err) < 0)
+        goto out;
+    key = sibling(ship, tier, file);
+    if (key == NULL)
+        err_no_memory(err);
+    else
+        rc = store_put(ship->store, key, text.data, text.size, "application/sql", NULL, err);
+out:
+    free(key);
+    buf_release(&text);
+    return rc;
+}
+
+/* Globals, then the manifest, for a dump that is at `key` already. */
+static int put_companions(struct shipment *ship, const struct snapshot *s, enum tier tier, int days, const char *key,
+                          const char *etag, struct err *err)
+{
+    struct manifest m = s->manifest; /* its strings are borrowed: it is not released */
+    char *globals = manifest_globals_path_of(ship->file);
+    int rc = -1;
+
+    if (globals == NULL)
+        return err_no_memory(err);
+    m.tier = tier;
+    m.file = ship->file;
+    m.etag = (char *)etag;
+    m.retention_days = days;
+    m.expires = days > 0 ? m.started + (time_t)days * 86400 : 0;
+    if (s->globals_path != NULL) {
+        m.globals_file = globals;
+        if (put_globals(ship, s, tier, globals, err) < 0)
+            goto out;
+    }
+    rc = repository_put_manifest(ship->store, key, &m, err);
+out:
+    free(globals);
+    return rc;
+}
+
+/* ---- finishing ------------------------------------------------------------------------------------------------- */
+
+int shipment_finish(struct shipment *ship, struct snapshot *s, struct store_result *result, struct err *err)
+{
+    if (ship->trouble.class != ERR_NONE) {
+        *err = ship->trouble;
+        return -1;
+    }
+    if (upload_advance(ship->upload, s->manifest.size, err) < 0 || upload_finish(ship->upload, result, err) < 0)
+        return -1;
+    if (manifest_set(&s->manifest.etag, result->etag, err) == 0 &&
+        put_companions(ship, s, first_tier(ship), s->manifest.retention_days, ship->key, result->etag, err) == 0)
+        return 0;
+    store_delete(ship->store, ship->key, &(struct err){ 0 }); /* where we may; without a manifest it counts for nothing */
+    return -1;
+}
+
+static int upload_again(struct shipment *ship, const struct snapshot *s, const char *key, struct store_result *result,
+                        struct err *err)
+{
+    struct upload_params p = { .expected_size = s->manifest.size, .fd = ship->fd };
+
+    return store_upload_file(ship->store, key, ship->fd, &p, result, err);
+}
+
+int shipment_promote(struct shipment *ship, const struct snapshot *s, enum tier tier, int days, struct err *err)
+{
+    char *key = sibling(ship, tier, ship->file);
+    struct store_result result;
+    struct err refused = { 0 };
+    bool denied = false;
+    int rc = -1;
+
+    if (key == NULL)
+        return err_no_memory(err);
+    if (store_copy(ship->store, ship->key, key, &result, &denied, &refused) < 0) {
+        if (!denied) {
+            *err = refused;
+            goto out;
+        }
+        if (upload_again(ship, s, key, &result, err) < 0)
+            goto out;
+    }
+    rc = put_companions(ship, s, tier, days, key, result.etag, err);
+out:
+    free(key);
+    return rc;
+}
+
+void shipment_free(struct shipment *ship)
+{
+    if (ship == NULL)
+        return;
+    upload_free(ship->upload);
+    if (ship->fd >= 0)
+        close(ship->fd);
+    free(ship->file);
+    free(ship->key);
+    buf_release(&ship->url);
+    free(ship);
+}
