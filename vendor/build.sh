@@ -74,7 +74,7 @@ tree_hash() {
 # Hard links where they can be had.
 merge() { cp -al "$1/." "$2/" 2>/dev/null || cp -a "$1/." "$2/"; }
 
-# Called by make, once a library: build.sh build NAME
+# Called by make, once a library: build.sh build NAME LIBC
 build_one() {
     local name=$1 stage=$CACHE/stage/$1-${keys[$1]} dir=$work/$1 start=$SECONDS need patch package licence
     package=$(package_of "$name")
@@ -176,13 +176,13 @@ build_all() {
     done
 
     for name in $all; do key "$name"; done
-    export LIBC CACHE work newest JOBS
+    export CACHE work newest JOBS
     {
         for name in $all; do
             echo "all: $CACHE/stage/$name-${keys[$name]}"
             printf '%s: |' "$CACHE/stage/$name-${keys[$name]}"
             for need in $(header "$name" needs); do printf ' %s' "$CACHE/stage/$need-${keys[$need]}"; done
-            printf '\n\t+@"%s/build.sh" build %s\n' "$VENDOR" "$name"
+            printf '\n\t+@"%s/build.sh" build %s %s\n' "$VENDOR" "$name" "$LIBC"
         done
     } >"$work/makefile"
     make --no-print-directory -s -r -j "$JOBS" -f "$work/makefile" all >&2 || die "stopped"
@@ -199,7 +199,7 @@ case ${1-} in
         exit ;;
     clean) rm -rf "$CACHE"; exit ;;
     lock) work=$(mktemp -d); trap 'rm -rf "$work"' EXIT; relock; exit ;;
-    build) compiler_id=$(compiler); key "$2"; build_one "$2"; exit ;;
+    build) LIBC=$3 compiler_id=$(compiler); key "$2"; build_one "$2"; exit ;;
 esac
 retry=false
 while [ $# -gt 0 ]; do
