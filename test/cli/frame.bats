@@ -184,7 +184,7 @@ setup() { cd "$BATS_TEST_DIRNAME/../.." || return 1; }
     same --local-only "$(complete_words sfb backup --lo)"
     same --local-only "$(complete_words ./backup-database.sh --verbose --lo)"
     same --dry-run "$(complete_words restore-database --dry)"
-    same version "$(complete_words sfb help ver)"
+    same version "$(complete_words sfb help vers)"
 }
 
 # ---- options ------------------------------------------------------------------------------------------------------

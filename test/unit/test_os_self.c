@@ -71,6 +71,17 @@ static int default_again(void)
     return 2; /* not reached */
 }
 
+static int shield_holds_off(void)
+{
+    os_signals_catch();
+    os_signals_shield(true);
+    raise(SIGTERM);
+    if (os_interrupted() || os_check_interrupt(NULL) != 0)
+        return 1;
+    os_signals_shield(false);
+    return os_interrupted() == SIGTERM ? 0 : 2; /* late, not lost */
+}
+
 static int wakes_a_read(void)
 {
     struct err err = { 0 };
@@ -107,6 +118,12 @@ static void defaults(void **state)
 {
     (void)state;
     assert_int_equal(in_child(default_again), 128 + SIGINT);
+}
+
+static void shield(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(shield_holds_off), 0);
 }
 
 static void interrupted_read(void **state)
@@ -157,6 +174,7 @@ int main(void)
         PROMISE("the first signal is noted and ends nothing; a broken pipe is an error, not an end", signals),
         PROMISE("what nohup protected stays protected", nohup),
         PROMISE("a forked child can have its signals back", defaults),
+        PROMISE("behind the shield a signal waits, and is not lost", shield),
         PROMISE("a signal wakes a read that waits", interrupted_read),
         PROMISE("the user is who we are, not what the environment says", who),
         PROMISE("only processors that we may use are counted", cpus),
