@@ -15,7 +15,7 @@
  *     http_free(h);
  *
  * Waiting is bounded: 10 s to connect, 30 s without a byte moving (params), q.total_seconds for all of it. A signal
- * (os_interrupted) ends a request within a second, and so does *params.cancel.
+ * (os_interrupted) ends a request within a second, and so does *q.cancel.
  */
 #pragma once
 #include <stdatomic.h>
@@ -26,19 +26,19 @@
 #include "core/base/err.h"
 
 struct http_params {
-    const char *ca_bundle;     /* a PEM file; NULL: the host's, else ours */
-    bool allow_http;           /* plain http to others than loopback */
-    bool no_proxy;             /* whatever the environment says: for link-local addresses */
-    unsigned connect_seconds;  /* 0: 10 */
-    unsigned stall_seconds;    /* 0: 30 */
-    const atomic_bool *cancel; /* NULL, or: true ends what runs */
+    const char *ca_bundle;    /* a PEM file; NULL: the host's, else ours */
+    bool allow_http;          /* plain http to others than loopback */
+    bool no_proxy;            /* whatever the environment says: for link-local addresses */
+    unsigned connect_seconds; /* 0: 10 */
+    unsigned stall_seconds;   /* 0: 30 */
 };
 
 /* Why there is no answer. */
 enum http_trouble {
     HTTP_FINE,
     HTTP_BAD_URL,     /* malformed, or plain http that was not allowed */
-    HTTP_NO_HOST,     /* the name does not resolve */
+    HTTP_NO_HOST,     /* there is no such name */
+    HTTP_NO_DNS,      /* nobody could be asked for the name */
     HTTP_REFUSED,     /* nobody listens */
     HTTP_UNREACHABLE, /* no route, or no connection in time */
     HTTP_RESET,       /* the connection broke */
@@ -72,10 +72,12 @@ struct http_request {
     /* The answer: a 2xx body goes to the sink piece by piece when there is one; everything else into the response. */
     http_sink *sink;
     void *cookie;
-    size_t max_body;          /* of what goes into the response; more is HTTP_GARBLED. 0: 64 KiB */
-    unsigned connect_seconds; /* 0: the client's */
-    unsigned total_seconds;   /* 0: as long as something moves */
-    bool regardless;          /* of signals and *cancel: to clean up */
+    size_t max_body;           /* of what goes into the response; more is HTTP_GARBLED. 0: 64 KiB */
+    unsigned connect_seconds;  /* 0: the client's */
+    unsigned stall_seconds;    /* 0: the client's */
+    unsigned total_seconds;    /* 0: as long as something moves */
+    const atomic_bool *cancel; /* NULL, or: true ends it */
+    bool regardless;           /* of signals and *cancel: to clean up */
 };
 
 struct http_response {
@@ -90,7 +92,7 @@ struct http_response {
 /* Once, before the first thread: sets up libcurl. Idempotent. */
 int http_setup(struct err *err);
 
-struct http *http_new(const struct http_params *p, struct err *err); /* copies what p says, not *cancel */
+struct http *http_new(const struct http_params *p, struct err *err); /* copies what p says */
 void http_free(struct http *h);
 
 /* 0: there is an answer, of whatever status. -1: none; a->trouble and err (ERR_STORE; ERR_CONFIG for HTTP_BAD_URL and

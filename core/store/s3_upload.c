@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* s3_upload.c - an upload that streams: parts in parallel, the first one last, nothing half there. */
+#include "core/store/s3_upload.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/base/log.h"
+#include "core/base/os.h"
+#include "core/base/text.h"
+#include "core/io/pool.h"
+
+#define PIECE (256 * 1024)
+#define MUCH_MORE (160ULL << 20) /* of memory for buffers: worth a word in the log */
+
+struct s3_upload {
+    struct upload up;
+    struct store_s3 *s;
+    char *key, *content_type;
+    bool if_absent;
+    store_progress *progress;
+    void *progress_cookie;
+    struct s3_plan plan;
+    struct pool *pool;
+    struct s3_part *parts; /* plan.max_parts of them */
+    unsigned n;            /* parts begun, the first included; 0: nothing beyond the first yet */
+    char id[S3_UPLOAD_ID]; /* "": not created */
+    bool twice;            /* creating it may have been done twice */
+    bool done;
+
+    char *first; /* in memory: part 1 */
+    size_t first_n;
+    struct part_job *current;
+
+    int fd;               /* 0: in memory */
+    uint64_t next_offset; /* where the next part begins; only who submits looks */
+    pthread_t follower;
+    bool following, ended; /* ended: no more will come */
+    pthread_cond_t more;
+
+    pthread_mutex_t lock; /* of available, ended, err, progress */
+    atomic_bool cancel;
+    struct err err; /* what went wrong first */
+};
+
+struct part_job {
+    unsigned number;
+    char *bytes;
+    uint64_t room, size, offset;
+};
+
+/* ---- trouble ------------------------------------------------------------------------------------------------- */
+
+/* The first failure stops everything else, and is the one that is told: the rest are its victims. */
+static int fail(struct s3_upload *u, const struct err *err)
+{
+    pthread_mutex_lock(&u->lock);
+    if (u->err.class == ERR_NONE)
+        u->err = *err;
+    atomic_store(&u->cancel, true);
+    pthread_cond_broadcast(&u->more);
+    pthread_mutex_unlock(&u->lock);
+    return -1;
+}
+
+/* -1 and err once something has failed. */
+static int check_failed(struct s3_upload *u, struct err *err)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&u->lock);
+    if (u->err.class != ERR_NONE) {
+        *err = u->err;
+        rc = -1;
+    }
+    pthread_mutex_unlock(&u->lock);
+    return rc;
+}
+
+static void note_progress(struct s3_upload *u, uint64_t bytes)
+{
+    if (!u->progress)
+        return;
+    pthread_mutex_lock(&u->lock);
+    u->progress(u->progress_cookie, bytes);
+    pthread_mutex_unlock(&u->lock);
+}
+
+/* ---- one part, on a thread ----------------------------------------------------------------------------------- */
+
+static int sum_file(const struct s3_upload *u, struct digest *d, uint64_t offset, uint64_t n, struct err *err)
+{
+    char *piece = malloc(PIECE);
+    int rc = -1;
+
+    if (!piece)
+        return err_no_memory(err);
+    while (n > 0) {
+        size_t want = n < PIECE ? (size_t)n : PIECE;
+        ssize_t got = os_pread(u->fd, piece, want, offset, "the file to upload", err);
+
+        if (got < 0)
+            goto out;
+        if ((size_t)got < want) {
+            err_set(err, ERR_IO, "the file to upload is shorter than it was");
+            goto out;
+        }
+        digest_put(d, piece, want);
+        offset += want;
+        n -= want;
+    }
+    rc = 0;
+out:
+    free(piece);
+    return rc;
+}
+
+/* A body of memory, or of the file when bytes is NULL, and its sums. */
+static int make_body(struct s3_upload *u, const void *bytes, uint64_t offset, uint64_t size, struct s3_body *body,
+                     struct digest_sum *sum, struct err *err)
+{
+    struct digest *d = digest_new(DIGEST_MD5 | DIGEST_SHA256);
+    int rc = 0;
+
+    if (!d)
+        return err_no_memory(err);
+    if (bytes)
+        digest_put(d, bytes, (size_t)size);
+    else
+        rc = sum_file(u, d, offset, size, err);
+    digest_end(d, sum);
+    digest_free(d);
+    *body = (struct s3_body){
+        .bytes = bytes,
+        .size = size,
+        .fd = u->fd,
+        .offset = offset,
+        .sum = sum,
+        .content_type = u->content_type,
+        .if_absent = u->if_absent,
+        .cancel = &u->cancel,
+    };
+    return rc;
+}
+
+static int send_part(struct s3_upload *u, unsigned number, const void *bytes, uint64_t offset, uint64_t size,
+                     struct err *err)
+{
+    struct digest_sum sum;
+    struct s3_body body;
+
+    if (make_body(u, bytes, offset, size, &body, &sum, err) < 0 ||
+        s3_put_part(u->s->s3, u->key, u->id, number, &body, &u->parts[number - 1], err) < 0)
+        return -1;
+    note_progress(u, size);
+    return 0;
+}
+
+static int do_work(void *job, void *worker, void *cookie, struct err *err)
+{
+    struct part_job *j = job;
+    struct s3_upload *u = cookie;
+
+    (void)worker;
+    if (atomic_load(&u->cancel))
+        return err_set(err, ERR_UPLOAD, "given up");
+    return send_part(u, j->number, j->bytes, j->offset, j->size, err) < 0 ? fail(u, err) : 0;
+}
+
+static int do_done(void *job, void *cookie, struct err *err)
+{
+    (void)job, (void)cookie, (void)err;
+    return 0;
+}
+
+static int job_init(void *job, void *cookie)
+{
+    (void)job, (void)cookie; /* memory comes with the first part it carries */
+    return 0;
+}
+
+static void job_release(void *job, void *cookie)
+{
+    (void)cookie;
+    free(((struct part_job *)job)->bytes);
+}
+
+static void *worker_new(void *cookie)
+{
+    return cookie;
+}
+
+static void worker_free(void *worker)
+{
+    (void)worker;
+}
+
+/* ---- handing out parts --------------------------------------------------------------------------------------- */
+
+/* The second part is what makes it a multipart upload. */
+static int create(struct s3_upload *u, struct err *err)
+{
+    static const struct pool_ops ops = {
+        .job_size = sizeof(struct part_job),
+        .job_init = job_init,
+        .job_release = job_release,
+        .worker_new = worker_new,
+        .worker_free = worker_free,
+        .work = do_work,
+        .done = do_done,
+    };
+    uint64_t memory = u->fd ? 0 : (1 + u->plan.threads + u->plan.spare) * u->plan.part_size;
+    char size[TEXT_SHORT];
+
+    if (memory > MUCH_MORE)
+        log_warn("so large a stream needs %s of memory: each of %u parts has to be held until it is sent",
+                 text_size(size, memory), u->plan.max_parts);
+    u->parts = calloc(u->plan.max_parts, sizeof *u->parts);
+    if (!u->parts)
+        return err_no_memory(err);
+    if (s3_create_upload(u->s->s3, u->key, u->content_type, u->id, &u->twice, err) < 0)
+        return -1;
+    u->pool = pool_new(&ops, u, u->plan.threads, u->plan.spare, err);
+    u->n = 1;
+    return u->pool ? 0 : -1;
+}
+
+static struct part_job *next_job(struct s3_upload *u, struct err *err)
+{
+    struct part_job *j;
+    char *bytes;
+
+    if (u->n == 0 && create(u, err) < 0)
+        return NULL;
+    if (u->n == u->plan.max_parts) {
+        err_set(err, ERR_UPLOAD, "%s/%s has become larger than %u parts can carry", u->s->store.url, u->key, u->n);
+        err_hint(err, "set SFB_S3_MAX_PARTS to what the provider allows, at most 10000");
+        return NULL;
+    }
+    j = pool_next(u->pool);
+    if (!j) {
+        if (check_failed(u, err) == 0)
+            pool_finish(u->pool, err);
+        return NULL;
+    }
+    j->number = ++u->n;
+    j->size = 0;
+    j->offset = u->next_offset;
+    if (!u->fd && j->room < s3_plan_part_size(&u->plan, j->number)) {
+        bytes = realloc(j->bytes, s3_plan_part_size(&u->plan, j->number));
+        if (!bytes) {
+            err_no_memory(err);
+            return NULL;
+        }
+        j->bytes = bytes;
+        j->room = s3_plan_part_size(&u->plan, j->number);
+    }
+    return j;
+}
+
+static void submit(struct s3_upload *u, struct part_job *j)
+{
+    u->next_offset += j->size;
+    pool_submit(u->pool, j);
+}
+
+/* ---- bytes that are written ---------------------------------------------------------------------------------- */
+
+static size_t fill(char *to, uint64_t *used, uint64_t room, const char *from, size_t n)
+{
+    uint64_t left = room - *used;
+
+    if (n > left)
+        n = (size_t)left;
+    memcpy(to + *used, from, n);
+    *used += n;
+    return n;
+}
+
+static int fill_part(struct s3_upload *u, const char **at, size_t *n, struct err *err)
+{
+    struct part_job *j = u->current;
+    size_t took;
+
+    if (!j && !(j = u->current = next_job(u, err)))
+        return -1;
+    took = fill(j->bytes, &j->size, s3_plan_part_size(&u->plan, j->number), *at, *n);
+    *at += took;
+    *n -= took;
+    if (j->size == s3_plan_part_size(&u->plan, j->number)) {
+        u->current = NULL;
+        submit(u, j);
+    }
+    return 0;
+}
+
+static int do_write(struct upload *up, const void *bytes, size_t n, struct err *err)
+{
+    struct s3_upload *u = (struct s3_upload *)up;
+    const char *at = bytes;
+    uint64_t used = u->first_n;
+    size_t took = fill(u->first, &used, up->first_size, at, n);
+
+    u->first_n = (size_t)used;
+    at += took;
+    n -= took;
+    if (u->first_n == up->first_size)
+        u->next_offset = u->next_offset ? u->next_offset : up->first_size;
+    while (n > 0)
+        if (fill_part(u, &at, &n, err) < 0)
+            return fail(u, err);
+    return check_failed(u, err);
+}
+
+static int do_patch(struct upload *up, uint64_t offset, const void *bytes, size_t n, struct err *err)
+{
+    (void)err;
+    memcpy(((struct s3_upload *)up)->first + offset, bytes, n);
+    return 0;
+}
+
+/* ---- a file that grows --------------------------------------------------------------------------------------- */
+
+/* Waits until the next part is whole, or the end is known. Its size; 0: there is no more. */
+static uint64_t wait_for_part(struct s3_upload *u)
+{
+    uint64_t size = s3_plan_part_size(&u->plan, u->n == 0 ? 2 : u->n + 1), there = 0;
+
+    pthread_mutex_lock(&u->lock);
+    while (!u->ended && !atomic_load(&u->cancel) && u->up.available < u->next_offset + size)
+        pthread_cond_wait(&u->more, &u->lock);
+    if (!atomic_load(&u->cancel) && u->up.available > u->next_offset)
+        there = u->up.available - u->next_offset;
+    pthread_mutex_unlock(&u->lock);
+    return there < size ? there : size;
+}
+
+static void *follow(void *cookie)
+{
+    struct s3_upload *u = cookie;
+    struct err err = { 0 };
+    uint64_t size;
+
+    u->next_offset = u->up.first_size;
+    while ((size = wait_for_part(u)) > 0) {
+        struct part_job *j = next_job(u, &err);
+
+        if (!j) {
+            fail(u, &err);
+            break;
+        }
+        j->size = size;
+        submit(u, j);
+    }
+    return NULL;
+}
+
+static int start_following(struct s3_upload *u, struct err *err)
+{
+    sigset_t all, before;
+    int rc;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the caller's */
+    rc = pthread_create(&u->follower, NULL, follow, u);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    u->following = rc == 0;
+    return rc == 0 ? 0 : err_set(err, ERR_INTERNAL, "no thread to be had for the upload");
+}
+
+static void stop_following(struct s3_upload *u)
+{
+    if (!u->following)
+        return;
+    pthread_mutex_lock(&u->lock);
+    u->ended = true;
+    pthread_cond_broadcast(&u->more);
+    pthread_mutex_unlock(&u->lock);
+    pthread_join(u->follower, NULL);
+    u->following = false;
+}
+
+static int do_advance(struct upload *up, uint64_t size, struct err *err)
+{
+    struct s3_upload *u = (struct s3_upload *)up;
+
+    pthread_mutex_lock(&u->lock);
+    if (size > up->available)
+        up->available = size;
+    pthread_cond_broadcast(&u->more);
+    pthread_mutex_unlock(&u->lock);
+    return check_failed(u, err);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------- */
+
+static int put_whole(struct s3_upload *u, uint64_t size, struct store_result *out, struct err *err)
+{
+    struct digest_sum sum;
+    struct s3_body body;
+
+    if (make_body(u, u->fd ? NULL : u->first, 0, size, &body, &sum, err) < 0 ||
+        s3_put(u->s->s3, u->key, &body, out, err) < 0)
+        return -1;
+    note_progress(u, size);
+    return 0;
+}
+
+static int complete(struct s3_upload *u, uint64_t size, struct store_result *out, struct err *err)
+{
+    uint8_t(*md5s)[16] = calloc(u->n, 16);
+    char expected[128];
+    int rc = -1;
+
+    if (!md5s)
+        return err_no_memory(err);
+    if (send_part(u, 1, u->fd ? NULL : u->first, 0, u->up.first_size, err) < 0)
+        goto out;
+    for (unsigned i = 0; i < u->n; i++)
+        memcpy(md5s[i], u->parts[i].md5, 16);
+    s3_etag_of_parts(expected, (const uint8_t(*)[16])md5s, u->n);
+    rc = s3_complete_upload(u->s->s3, u->key, u->id, u->parts, u->n, expected, size, u->if_absent, out, err);
+out:
+    free(md5s);
+    return rc;
+}
+
+/* Everything but the first part is on its way or there. */
+static int wait_for_parts(struct s3_upload *u, struct err *err)
+{
+    if (u->current) {
+        struct part_job *last = u->current;
+
+        u->current = NULL;
+        submit(u, last);
+    }
+    stop_following(u);
+    if (u->pool && pool_finish(u->pool, err) < 0) {
+        struct err first;
+
+        if (check_failed(u, &first) < 0)
+            *err = first;
+        return -1;
+    }
+    return check_failed(u, err);
+}
+
+/* What is there but is not what was sent must not be taken for a backup. */
+static void remove_wrong(struct s3_upload *u, const struct store_result *out)
+{
+    struct err ignored = { 0 };
+
+    if (out->etag[0] && (u->s->store.rights & STORE_DELETE))
+        s3_delete(u->s->s3, u->key, &ignored);
+}
+
+static int do_finish(struct upload *up, struct store_result *out, struct err *err)
+{
+    struct s3_upload *u = (struct s3_upload *)up;
+    uint64_t size = u->fd ? up->available : up->written;
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    if (wait_for_parts(u, err) < 0)
+        return -1;
+    rc = u->n == 0 ? put_whole(u, size, out, err) : complete(u, size, out, err);
+    if (rc < 0) {
+        remove_wrong(u, out);
+        return fail(u, err);
+    }
+    u->done = true;
+    return 0;
+}
+
+/* ---- cleaning up --------------------------------------------------------------------------------------------- */
+
+static int abort_other(void *cookie, const struct s3_open_upload *other, struct err *err)
+{
+    struct s3_upload *u = cookie;
+    struct err ignored = { 0 };
+
+    (void)err;
+    if (strcmp(other->key, u->key) == 0 && strcmp(other->id, u->id) != 0)
+        s3_abort_upload(u->s->s3, u->key, other->id, NULL, &ignored);
+    return 0;
+}
+
+static void clean_up(struct s3_upload *u)
+{
+    struct err err = { 0 };
+    bool denied = false;
+
+    if (u->id[0] && !u->done && s3_abort_upload(u->s->s3, u->key, u->id, &denied, &err) < 0) {
+        log_warn("the parts of the upload that failed are still in the bucket, invisible but paid for: %s",
+                 denied ? "this identity may not abort it (s3:AbortMultipartUpload)" : err.message);
+        log_warn("a lifecycle rule with AbortIncompleteMultipartUpload removes such parts after a few days");
+    }
+    err_clear(&err);
+    if (u->twice) /* only where listing is allowed; else the lifecycle's */
+        s3_list_uploads(u->s->s3, u->key, abort_other, u, NULL, &err);
+}
+
+static void do_free(struct upload *up)
+{
+    struct s3_upload *u = (struct s3_upload *)up;
+
+    if (!u->done)
+        atomic_store(&u->cancel, true);
+    stop_following(u);
+    pool_free(u->pool);
+    clean_up(u);
+    pthread_cond_destroy(&u->more);
+    pthread_mutex_destroy(&u->lock);
+    free(u->parts);
+    free(u->first);
+    free(u->content_type);
+    free(u->key);
+    free(u);
+}
+
+/* ---- the beginning ------------------------------------------------------------------------------------------- */
+
+static const struct upload_ops upload_ops = {
+    .write = do_write,
+    .patch = do_patch,
+    .advance = do_advance,
+    .finish = do_finish,
+    .free = do_free,
+};
+
+struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct upload_params *p, struct err *err)
+{
+    struct s3_upload *u = calloc(1, sizeof *u);
+
+    if (!u) {
+        err_no_memory(err);
+        return NULL;
+    }
+    u->up.ops = &upload_ops;
+    pthread_mutex_init(&u->lock, NULL);
+    pthread_cond_init(&u->more, NULL);
+    u->s = s;
+    u->fd = p->fd;
+    u->if_absent = p->if_absent;
+    u->progress = p->progress;
+    u->progress_cookie = p->progress_cookie;
+    s3_plan_make(p->expected_size, s->max_parts, s->parallel, u->fd ? 0 : s->memory, &u->plan);
+    u->up.first_size = s3_plan_part_size(&u->plan, 1);
+    u->key = strdup(key);
+    u->content_type = p->content_type ? strdup(p->content_type) : NULL;
+    u->first = u->fd ? NULL : malloc(u->up.first_size);
+    if (!u->key || (p->content_type && !u->content_type) || (!u->fd && !u->first)) {
+        err_no_memory(err);
+        goto fail;
+    }
+    if (u->fd && start_following(u, err) < 0)
+        goto fail;
+    return &u->up;
+fail:
+    do_free(&u->up);
+    return NULL;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* s3_upload.h - for store_s3.c: an upload that streams into a bucket, and how large its parts are. */
+#pragma once
+#include "core/store/s3_impl.h"
+#include "core/store/store_impl.h"
+
+struct store_s3 {
+    struct store store;
+    struct s3 *s3;
+    char *prefix; /* "" or "a/b/" */
+    unsigned parallel, max_parts;
+    uint64_t memory;
+};
+
+struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct upload_params *p, struct err *err);
+
+/* ---- pure: s3_plan.c ------------------------------------------------------------------------------------------- */
+
+#define S3_PART_LEAST (5ULL << 20)
+#define S3_PART_USUAL (8ULL << 20)
+#define S3_PART_MOST (5ULL << 30)
+
+struct s3_plan {
+    uint64_t part_size;      /* of all parts but the last, as long as the expectation holds */
+    unsigned threads, spare; /* of the pool */
+    unsigned max_parts;
+};
+
+/* memory 0: parts are not held in memory. */
+void s3_plan_make(uint64_t expected_size, unsigned max_parts, unsigned parallel, uint64_t memory, struct s3_plan *out);
+
+/* The size of part `number` (from 1). All parts are alike, as R2 and others want them, until three quarters of the
+ * numbers are used up: then the expectation was far too low, and they grow, so that the upload ends well on most servers. */
+uint64_t s3_plan_part_size(const struct s3_plan *p, unsigned number);
