@@ -189,6 +189,7 @@ static int send_draft(struct s3 *s, const struct draft *d, const struct s3_call 
     pthread_mutex_unlock(&s->lock);
     rc = http_send(h, &q, &a->http, err);
     s3_client_give(s, h);
+    log_debug("%s %s: %d", q.method, q.url, a->http.status);
     return rc;
 }
 
