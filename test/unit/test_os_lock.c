@@ -6,6 +6,14 @@
 
 #include "core/base/os.h"
 
+/* Until somebody kills it; not for ever, should the test fail before that. */
+static void wait_to_be_killed(void)
+{
+    alarm(60);
+    for (;;)
+        pause();
+}
+
 /* A child that holds the lock until it is killed. Returns when it has it. */
 static pid_t holder(const char *path)
 {
@@ -19,8 +27,7 @@ static pid_t holder(const char *path)
         struct os_lock lock = OS_LOCK_NONE;
         if (os_lock_take(&lock, path, 0, NULL) < 0 || write(ends[1], "x", 1) != 1)
             _exit(1);
-        for (;;)
-            pause();
+        wait_to_be_killed();
     }
     close(ends[1]);
     assert_int_equal(read(ends[0], &c, 1), 1);
@@ -79,8 +86,7 @@ static void orphan_holds_nothing(void **state)
             _exit(1);
         orphan = fork();
         if (orphan == 0)
-            for (;;)
-                pause();
+            wait_to_be_killed();
         if (write(ends[1], &orphan, sizeof orphan) != sizeof orphan)
             _exit(1);
         _exit(0);
