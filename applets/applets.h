@@ -7,6 +7,7 @@
     X(restore)     \
     X(verify)      \
     X(list)        \
+    X(prune)       \
     X(config)      \
     X(pg_dump)     \
     X(pg_restore)  \

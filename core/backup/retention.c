@@ -85,7 +85,7 @@ static void judge(const struct retention_item *item, const struct standing *stan
     long age = (long)((now - item->started) / DAY);
     double stale;
 
-    if (!item->good) {
+    if (!item->good && !item->adopted) {
         verdict(v, true, "not complete, or without a manifest: not ours to judge");
         return;
     }

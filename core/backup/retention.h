@@ -8,7 +8,7 @@
  *     the newest good backup of an environment, and `keep_at_least` good ones of it in all;
  *     everything of an environment whose backups are failing, unless `even_if_failing`: age alone would delete one
  *     good backup a day while nothing replaces them;
- *     what is not good, or has no readable manifest: it is not ours to judge.
+ *     what has no readable manifest, unless it was adopted: it is not ours to judge.
  *
  *     struct retention_verdict *v = retention_plan(items, n, &policy, now, &err);
  *     for (size_t i = 0; i < n; i++) puts(v[i].reason);
@@ -26,7 +26,8 @@ struct retention_item {
     enum tier tier;
     time_t started;
     int days;  /* as its manifest says; 0: kept for ever */
-    bool good; /* it has a manifest, and all the files that names are there */
+    bool good; /* it has a manifest that names it and its size */
+    bool adopted; /* it has none, but its name is one of ours, and its owner asked for it to be judged by that */
 };
 
 struct retention_policy {

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "core/backup/pruning.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/backup/repository.h"
+#include "core/base/os.h"
+#include "core/base/text.h"
+
+#define STAGING_DAYS 7
+#define DAILY_DAYS 30
+
+/* ---- what a name tells ----------------------------------------------------------------------------------------- */
+
+/* A key without a manifest: ENV/TIER/FILE, manual/FILE. Anything else is nobody's, and kept. */
+static void judge_by_name(const struct catalog_item *item, bool adopt, struct retention_item *out)
+{
+    static const char *const environments[] = { "production", "staging" };
+
+    out->environment = "";
+    out->tier = TIER_MANUAL;
+    for (size_t e = 0; e < 2; e++) {
+        size_t n = strlen(environments[e]);
+
+        if (strncmp(item->path, environments[e], n) != 0 || item->path[n] != '/')
+            continue;
+        for (int t = TIER_DAILY; t < TIER_MANUAL; t++) {
+            const char *tier = manifest_tier_name((enum tier)t);
+
+            if (!text_starts(item->path + n + 1, tier) || item->path[n + 1 + strlen(tier)] != '/')
+                continue;
+            out->environment = environments[e];
+            out->tier = (enum tier)t;
+            out->days = e == 0 ? DAILY_DAYS : STAGING_DAYS;
+            out->adopted = adopt;
+        }
+    }
+}
+
+static struct retention_item *describe(const struct catalog *c, bool adopt)
+{
+    struct retention_item *items = calloc(c->n + 1, sizeof *items);
+
+    for (size_t i = 0; items != NULL && i < c->n; i++) {
+        const struct catalog_item *item = &c->items[i];
+
+        items[i].started = item->started;
+        if (!item->has_manifest) {
+            judge_by_name(item, adopt, &items[i]);
+            continue;
+        }
+        items[i].environment = item->manifest.environment;
+        items[i].tier = item->manifest.tier;
+        items[i].days = item->manifest.retention_days;
+        items[i].good = catalog_is_complete(item);
+    }
+    return items;
+}
+
+/* ---- the plan -------------------------------------------------------------------------------------------------- */
+
+int pruning_plan(const struct pruning_params *p, time_t now, struct pruning *out, struct err *err)
+{
+    struct retention_item *items = NULL;
+
+    memset(out, 0, sizeof *out);
+    if (repository_catalog(p->store, "", p->environment, &out->catalog, err) < 0)
+        return -1;
+    items = describe(&out->catalog, p->adopt);
+    if (items == NULL)
+        err_no_memory(err);
+    else
+        out->verdicts = retention_plan(items, out->catalog.n, &p->policy, now, err);
+    free(items);
+    if (out->verdicts == NULL) {
+        catalog_release(&out->catalog);
+        return -1;
+    }
+    for (size_t i = 0; i < out->catalog.n; i++) {
+        if (!out->verdicts[i].keep) {
+            out->doomed++;
+            out->doomed_bytes += out->catalog.items[i].size;
+        }
+    }
+    return 0;
+}
+
+/* ---- its execution --------------------------------------------------------------------------------------------- */
+
+static const struct catalog_item *find_path(const struct catalog *c, const char *path)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        if (strcmp(c->items[i].path, path) == 0)
+            return &c->items[i];
+    }
+    return NULL;
+}
+
+/* Nobody shall believe that old backups go while they pile up. */
+static int check_gone(const struct pruning_params *p, const struct pruning *plan, struct err *err)
+{
+    struct catalog now;
+    int rc = 0;
+
+    if (repository_catalog(p->store, "", NULL, &now, err) < 0)
+        return -1;
+    for (size_t i = 0; i < plan->catalog.n && rc == 0; i++) {
+        const char *path = plan->catalog.items[i].path;
+
+        if (plan->verdicts[i].keep || find_path(&now, path) == NULL)
+            continue;
+        rc = err_set(err, ERR_STORE, "%s was deleted from %s, but is still there", path, store_url(p->store));
+        err_hint(err, "object lock, or somebody who writes it again? `sfb prune --dry-run` shows what is left");
+    }
+    catalog_release(&now);
+    return rc;
+}
+
+int pruning_execute(const struct pruning_params *p, const struct pruning *plan, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < plan->catalog.n; i++) {
+        struct err trouble = { 0 };
+
+        if (plan->verdicts[i].keep || repository_delete(p->store, &plan->catalog.items[i], &trouble) == 0)
+            continue;
+        if (rc == 0)
+            *err = trouble;
+        rc = -1;
+        if (trouble.class == ERR_SIGNAL)
+            return -1;
+    }
+    return rc == 0 && plan->doomed > 0 ? check_gone(p, plan, err) : rc;
+}
+
+void pruning_release(struct pruning *plan)
+{
+    catalog_release(&plan->catalog);
+    free(plan->verdicts);
+    memset(plan, 0, sizeof *plan);
+}
