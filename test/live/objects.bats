@@ -53,7 +53,7 @@ teardown() {
 
 @test "the archive holds what stock pg_dump's holds: the same SQL comes out of both" {
     run -0 sfb backup --local-only
-    pg pg_dump -Fc -f "$T/stock.dump" objects
+    PGTZ=UTC pg pg_dump -Fc -f "$T/stock.dump" objects # sfb writes times as UTC
     plain() { pg pg_restore -f - "$1" | sed '/^-- Dumped /d; /^\\\(un\)\?restrict /d'; }
     cmp <(plain "$T/stock.dump") <(plain "$(the_file "$WORK" '*.dump')")
 }

@@ -51,8 +51,9 @@ round_trip() { # BACKUP-COMMAND RESTORE-COMMAND
 @test "the contract's round trip, through its scripts, with sfb's links beside them" {
     mkdir "$T/scripts"
     cp "$TOP"/packaging/scripts/*.sh "$T/scripts/"
-    "$SFB" --install "$T/scripts" >/dev/null
-    cd "$T"
+    ln -s "$SFB" "$T/scripts/backup-database"
+    ln -s "$SFB" "$T/scripts/restore-database"
+    cd "$T" || return
     round_trip scripts/backup-database.sh scripts/restore-database.sh
 }
 
@@ -172,8 +173,7 @@ restore() { sfb restore "$@"; }
 @test "5,000 tables go there and back" {
     db_new many
     sql many "DO \$\$ BEGIN FOR i IN 1..5000 LOOP
-                  EXECUTE format('CREATE TABLE t%s (id int PRIMARY KEY, x text)', i);
-                  EXECUTE format('INSERT INTO t%s VALUES (%s, md5(%L))', i, i, i);
+                  EXECUTE format('CREATE TABLE t%s (id int); INSERT INTO t%s VALUES (%s)', i, i, i);
                   IF i % 1000 = 0 THEN COMMIT; END IF;
               END LOOP; END \$\$"
     content_text many >"$T/content"
