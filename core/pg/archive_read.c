@@ -17,6 +17,7 @@ struct reader {
     struct archive_in *in;
     struct err *err;
     const char *where; /* for messages: "the header", "the table of contents" */
+    char entry[96];    /* the same, when it is one of the entries */
     char *bytes;       /* all that was taken, n of capacity */
     size_t n, capacity;
     int *depends;
@@ -350,7 +351,6 @@ static int get_entry(struct reader *r, struct archive_entry *e)
 static int get_contents(struct reader *r)
 {
     struct archive *a = r->a;
-    char where[96];
     int64_t n;
 
     r->where = "the table of contents";
@@ -358,9 +358,9 @@ static int get_contents(struct reader *r)
         return -1;
     if (n < 0)
         return damaged(r, "a negative number of entries");
-    r->where = where;
+    r->where = r->entry;
     for (int64_t i = 0; i < n; i++) {
-        snprintf(where, sizeof where, "entry %" PRId64 " of %" PRId64 " of the table of contents", i + 1, n);
+        snprintf(r->entry, sizeof r->entry, "entry %" PRId64 " of %" PRId64 " of the table of contents", i + 1, n);
         if (a->n == r->entries_capacity &&
             grow(r, &a->entries, &r->entries_capacity, a->n + 256, sizeof *a->entries) < 0)
             return -1;

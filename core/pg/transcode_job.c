@@ -213,7 +213,6 @@ static void end_block(struct transcoder *t, const struct piece *p)
 
     t->block->stored = t->written + p->out_at + p->out_n - t->block->offset;
     tally_add(table ? &t->result->tables : &t->result->objects, &t->block->tally);
-    t->block = NULL;
 }
 
 static void join_objects(struct transcoder *t, const struct job *job, const struct piece *p)

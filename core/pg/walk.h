@@ -24,7 +24,7 @@ struct walk_file {
 };
 
 /* A regular file that is open for reading; *fd must stay valid and open. ERR_DAMAGED when it is no regular file. */
-int walk_file_fd(struct walk_file *file, int *fd, struct err *err);
+int walk_file_fd(struct walk_file *file, const int *fd, struct err *err);
 
 struct walk_params {
     struct walk_file file;

@@ -16,10 +16,10 @@ static ssize_t read_fd_at(void *cookie, void *bytes, size_t n, uint64_t offset, 
 {
     if (os_check_interrupt(err) < 0)
         return -1;
-    return os_pread(*(int *)cookie, bytes, n, offset, "the archive", err);
+    return os_pread(*(const int *)cookie, bytes, n, offset, "the archive", err);
 }
 
-int walk_file_fd(struct walk_file *file, int *fd, struct err *err)
+int walk_file_fd(struct walk_file *file, const int *fd, struct err *err)
 {
     struct stat st;
 
@@ -27,7 +27,7 @@ int walk_file_fd(struct walk_file *file, int *fd, struct err *err)
         return err_errno(err, "can't read the archive");
     if (!S_ISREG(st.st_mode))
         return err_set(err, ERR_DAMAGED, "this is no regular file, so no archive");
-    *file = (struct walk_file){ .read_at = read_fd_at, .cookie = fd, .size = (uint64_t)st.st_size };
+    *file = (struct walk_file){ .read_at = read_fd_at, .cookie = (void *)(uintptr_t)fd, .size = (uint64_t)st.st_size };
     return 0;
 }
 

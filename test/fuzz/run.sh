@@ -29,7 +29,7 @@ libs=()
 for library in deflate zstd lz4 z; do libs+=("$libraries/lib/lib$library.a"); done
 # Segments of 4 KiB instead of 1 MiB: small inputs reach what only large ones would, and cost little memory.
 flags=(-std=gnu11 -g -O1 -D_GNU_SOURCE -DDEFLATE_SEGMENT=4096 -I. "-I$dir/include" -fno-omit-frame-pointer
-    -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+    "-fsanitize=address,undefined" -fno-sanitize-recover=undefined)
 
 # What the fuzzed code needs of core/: the archive engine stands on core/base and core/io.
 sources=(core/base/*.c core/io/pool.c core/io/deflate.c core/pg/archive*.c core/pg/tally*.c core/pg/transcode*.c
