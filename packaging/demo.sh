@@ -15,7 +15,10 @@ step=0
 chapter() { step=$((step + 1)); printf '\n%s%d. %s%s\n' "$bold" "$step" "$1" "$plain"; }
 say() { printf '   %s\n' "$@"; }
 fail() { printf '\nThe demo stopped: %s\n' "$*" >&2; exit 1; }
-show() { printf '\n   $ %s\n' "$*"; "$@" 2>&1 | sed 's/^/   | /'; }
+show() {
+    printf '\n   $ %s\n' "${*@Q}" | sed "s/'\([-a-z0-9_.:=/]*\)'/\1/gI" # quotes where a shell needs them
+    "$@" 2>&1 | sed 's/^/   | /'
+}
 
 bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 [ -x "$bin/initdb" ] || fail "there is no PostgreSQL server here to play with; \"make deps\" installs one"
@@ -36,13 +39,15 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-sql() { "$bin/psql" -XAtq -v ON_ERROR_STOP=1 -h "$DIR" -U postgres "$@"; }
+psql() { "$bin/psql" -X -h "$DIR" -U postgres "$@"; }
+sql() { psql -Atq -v ON_ERROR_STOP=1 "$@"; }
 
 # What is in the database, by PostgreSQL's own means and not by sfb's: of each table the rows and a checksum of all of
 # them, of all large objects too, and the schema as the server's own pg_dump shows it.
 fingerprint() {
     sql -d signupflow -F '  ' <<'END'
-SELECT format('SELECT %L, count(*), md5(string_agg(md5(t::text), '''' ORDER BY md5(t::text))) FROM %I t', relname, relname)
+SELECT format('SELECT %L, count(*), md5(string_agg(md5(t::text), '''' ORDER BY md5(t::text))) FROM %I t',
+              relname || CASE relkind WHEN 'm' THEN ' (view)' ELSE '' END, relname)
 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm') AND NOT relispartition ORDER BY relname
 \gexec
 SELECT 'large objects', count(*), md5(string_agg(oid || md5(lo_get(oid)), '' ORDER BY oid)) FROM pg_largeobject_metadata;
@@ -81,9 +86,9 @@ dump=$(find "$DIR/backups" -name '*.dump')
 say "" "PostgreSQL's own pg_restore can read that file, too: it lists $("$bin/pg_restore" --list "$dump" | grep -vc '^;') objects in it."
 
 chapter "The disaster"
-show "$bin/psql" -X -h "$DIR" -U postgres -d postgres -c 'DROP DATABASE signupflow'
+show psql -d postgres -c 'DROP DATABASE signupflow'
 say "All of it is gone:"
-show "$bin/psql" -X -h "$DIR" -U postgres -d signupflow -c 'SELECT count(*) FROM signups' || :
+show psql -d signupflow -c 'SELECT count(*) FROM signups' || :
 
 chapter "The rescue"
 show sfb restore --force --environment production "$dump" || fail "the restore failed"
@@ -92,7 +97,8 @@ chapter "The proof"
 fingerprint >"$DIR/after"
 table "$DIR/after"
 cmp -s "$DIR/before" "$DIR/after" || { diff "$DIR/before" "$DIR/after" || :; fail "the database is not what it was"; }
-rows=$(awk -F'  ' '$1 != "schema" && $1 != "large objects" { n += $2 } END { printf "%d", n }' "$DIR/after")
-say "" "✅ $(printf "%'d" "$rows" 2>/dev/null || echo "$rows") rows, the large objects and the schema are what they were: every checksum is the same."
+rows=$(awk -F'  ' '$1 !~ / / && $1 != "schema" { n += $2 } END { print n }' "$DIR/after")
+while [[ $rows =~ ^([0-9]+)([0-9]{3}.*)$ ]]; do rows=${BASH_REMATCH[1]},${BASH_REMATCH[2]}; done
+say "" "✅ $rows rows, the large objects and the schema are what they were: every checksum is the same."
 
 printf '\n%s\n' "That took $SECONDS seconds. The server and all its files are removed now. What next: ./sfb backup --help"
