@@ -73,7 +73,7 @@ struct archive_entry {
     int relkind; /* 0 before 1.16 */
     uint32_t class_oid, oid;
     const char *tag, *desc, *defn, *drop, *copy, *schema, *tablespace, *tableam, *owner; /* NULL: not there */
-    int *depends; /* dump ids; may name entries that are not in the archive, and go in circles */
+    int *depends; /* dump ids, or NULL; may name entries that are not in the archive, and go in circles */
     size_t depends_n;
     enum archive_offset state;
     uint64_t offset;    /* with OFFSET_KNOWN */

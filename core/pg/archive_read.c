@@ -394,7 +394,7 @@ static void finish_strings(struct reader *r)
 {
     struct archive *a = r->a;
     const char **header[] = { &a->database, &a->server_version, &a->dump_version };
-    int *depends = r->depends;
+    size_t depends = 0;
 
     for (size_t i = 0; i < sizeof header / sizeof *header; i++)
         finish_text(r, header[i]);
@@ -405,7 +405,7 @@ static void finish_strings(struct reader *r)
 
         for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
             finish_text(r, texts[k]);
-        e->depends = depends;
+        e->depends = e->depends_n > 0 ? r->depends + depends : NULL;
         depends += e->depends_n;
     }
 }
