@@ -86,7 +86,8 @@ static int create(PGconn *c, const char *name, const struct database_shape *shap
     conn_quote_name(&sql, name);
     buf_puts(&sql, " WITH TEMPLATE = template0");
     put_shape(&sql, shape, PQserverVersion(c));
-    if (shape->tablespace != NULL && *shape->tablespace != '\0') {
+    /* naming the default one takes a privilege that using it does not */
+    if (shape->tablespace != NULL && *shape->tablespace != '\0' && strcmp(shape->tablespace, "pg_default") != 0) {
         buf_puts(&sql, " TABLESPACE = ");
         conn_quote_name(&sql, shape->tablespace);
     }
@@ -213,7 +214,7 @@ int database_end_connections(PGconn *c, const char *name, int seconds, struct er
         "SELECT pg_catalog.format('pid %s, user %s%s', pid, usename,"
         " CASE WHEN application_name = '' THEN '' ELSE ', ' || application_name END)"
         " FROM pg_catalog.pg_stat_activity WHERE datname = $1 AND pid <> pg_catalog.pg_backend_pid()"
-        " AND backend_type NOT LIKE 'autovacuum%'"; /* those the server ends itself */
+        " AND usesysid IS NOT NULL"; /* autovacuum's workers have none: the server ends them itself */
     double deadline = clock_monotonic() + seconds;
     const char *params[] = { name };
 
