@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "core/backup/fetch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/backup/catalog.h"
+#include "core/backup/repository.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/os.h"
+#include "core/base/progress.h"
+#include "core/base/text.h"
+
+bool fetch_is_meant(const char *what)
+{
+    return store_is_url(what) || strcmp(what, "latest") == 0 || text_starts(what, "latest@");
+}
+
+/* ---- which one ------------------------------------------------------------------------------------------------- */
+
+static time_t taken_of(const struct catalog_item *item)
+{
+    return item->has_manifest && item->manifest.snapshot_at > 0 ? item->manifest.snapshot_at : item->started;
+}
+
+static int keep_key(struct fetched *out, const char *key, struct err *err)
+{
+    struct buf url;
+
+    buf_init(&url, 8192);
+    free(out->key);
+    free(out->url);
+    out->url = NULL;
+    out->key = strdup(key);
+    if (out->key == NULL)
+        err_no_memory(err);
+    else if (store_key_url(out->store, key, &url, err) == 0)
+        out->url = buf_take(&url, err);
+    buf_release(&url);
+    return out->url != NULL ? 0 : -1;
+}
+
+/* The newest good backup in the catalog that is not from after the moment. */
+static int choose(const struct fetch_params *p, const struct catalog *c, const char *whose, struct fetched *out,
+                  struct err *err)
+{
+    const struct catalog_item *best = NULL;
+    char when[CLOCK_TEXT];
+    size_t good = 0;
+
+    for (size_t i = 0; i < c->n; i++) {
+        const struct catalog_item *item = &c->items[i];
+
+        if (!catalog_is_complete(item))
+            continue;
+        good++;
+        if ((p->moment == 0 || taken_of(item) <= p->moment) && (best == NULL || taken_of(item) > taken_of(best)))
+            best = item;
+    }
+    if (best == NULL && good == 0) {
+        err_set(err, ERR_NOT_FOUND, "there is no backup of %s in %s", whose, store_url(out->store));
+        err_hint(err, "`sfb list %s` shows what is there", store_url(out->store));
+        return -1;
+    }
+    if (best == NULL) {
+        err_set(err, ERR_NOT_FOUND, "none of the %zu backups of %s is from %s UTC or before", good, whose,
+                clock_log(when, p->moment));
+        err_hint(err, "a dump holds one moment: it can't be rolled back or forward to another");
+        return -1;
+    }
+    if (p->moment != 0)
+        snprintf(out->why, sizeof out->why, "the newest of %zu backups of %s that is not from after %s UTC", good, whose,
+                 clock_log(when, p->moment));
+    else
+        snprintf(out->why, sizeof out->why, "the newest of %zu good backups of %s", good, whose);
+    return keep_key(out, best->path, err);
+}
+
+static int find_latest(const struct fetch_params *p, struct fetched *out, struct err *err)
+{
+    const char *tier = strchr(p->what, '@');
+    char prefix[64], whose[64];
+    struct catalog c;
+    int rc;
+
+    if (tier != NULL && strcmp(tier, "@daily") != 0 && strcmp(tier, "@weekly") != 0 && strcmp(tier, "@monthly") != 0)
+        return err_set(err, ERR_USAGE, "%s: the tiers are daily, weekly and monthly", p->what);
+    out->store = repository_open(p->settings, NULL, STORE_READ, err);
+    if (out->store == NULL)
+        return -1;
+    snprintf(prefix, sizeof prefix, "%s/%s%s", p->environment, tier != NULL ? tier + 1 : "", tier != NULL ? "/" : "");
+    snprintf(whose, sizeof whose, "%s%s%s", p->environment, tier != NULL ? ", " : "", tier != NULL ? tier + 1 : "");
+    if (repository_catalog(out->store, prefix, p->environment, &c, err) < 0)
+        return -1;
+    rc = choose(p, &c, whose, out, err);
+    catalog_release(&c);
+    return rc;
+}
+
+/* The series of a named backup is its directory in the store. */
+static int find_relative(const struct fetch_params *p, struct fetched *out, struct err *err)
+{
+    struct catalog c;
+    int rc;
+
+    if (repository_catalog(out->store, "", NULL, &c, err) < 0)
+        return -1;
+    rc = choose(p, &c, store_url(out->store), out, err);
+    catalog_release(&c);
+    return rc;
+}
+
+static int find_named(const struct fetch_params *p, struct fetched *out, struct err *err)
+{
+    char *base = NULL, *key = NULL;
+    int rc = -1;
+
+    if (store_split(p->what, &base, &key, err) < 0)
+        goto out;
+    out->store = repository_open(p->settings, base, STORE_READ, err);
+    if (out->store == NULL)
+        goto out;
+    snprintf(out->why, sizeof out->why, "the one that was named");
+    rc = p->moment != 0 ? find_relative(p, out, err) : keep_key(out, key, err);
+out:
+    free(base);
+    free(key);
+    return rc;
+}
+
+int fetch_find(const struct fetch_params *p, struct fetched *out, struct err *err)
+{
+    struct err trouble = { 0 };
+
+    memset(out, 0, sizeof *out);
+    if ((store_is_url(p->what) ? find_named : find_latest)(p, out, err) < 0 ||
+        store_head(out->store, out->key, &out->info, err) < 0)
+        return -1;
+    out->has_manifest = repository_manifest(out->store, out->key, &out->manifest, &trouble) == 0;
+    if (!out->has_manifest && trouble.class != ERR_NOT_FOUND) {
+        *err = trouble;
+        return -1;
+    }
+    if (out->has_manifest)
+        out->taken = out->manifest.snapshot_at > 0 ? out->manifest.snapshot_at : out->manifest.started;
+    else if (!manifest_parse_name(out->key, &out->taken, &(enum backup_format){ FORMAT_CUSTOM }))
+        out->taken = out->info.modified;
+    return 0;
+}
+
+/* ---- here ------------------------------------------------------------------------------------------------------ */
+
+/* The cache's copy, when its manifest has the same checksum: what the file holds is compared with that afterwards. */
+static char *cached_copy(const struct fetch_params *p, const struct fetched *f)
+{
+    char *path = f->has_manifest && p->places->cache != NULL ? os_path(p->places->cache, f->manifest.file) : NULL;
+    char *companion = path != NULL ? manifest_path_of(path) : NULL;
+    struct err ignored = { 0 };
+    struct manifest m;
+    bool same = false;
+
+    if (companion != NULL && access(path, R_OK) == 0 && manifest_load(companion, &m, &ignored) == 0) {
+        same = strcmp(m.sha256, f->manifest.sha256) == 0;
+        manifest_release(&m);
+    }
+    free(companion);
+    if (same)
+        return path;
+    free(path);
+    return NULL;
+}
+
+static void add_progress(void *cookie, uint64_t bytes)
+{
+    (void)cookie;
+    progress_add(bytes);
+}
+
+static int download(struct fetched *f, const char *path, struct err *err)
+{
+    /* A directory's ETag changes when it is copied elsewhere; there the checksum must do. */
+    const char *pinned = f->has_manifest && store_s3(f->store) != NULL ? f->manifest.etag : "";
+    struct os_file file = OS_FILE_CLOSED;
+    struct store_info info;
+    int rc = -1;
+
+    if (os_file_create(&file, path, err) < 0)
+        return -1;
+    progress_start("downloading", f->info.size);
+    rc = store_download(f->store, f->key, *pinned != '\0' ? pinned : f->info.etag, file.fd, &info, add_progress, NULL,
+                        err);
+    progress_end();
+    if (rc == 0)
+        rc = os_file_commit(&file, err);
+    os_file_discard(&file);
+    return rc;
+}
+
+/* A small companion, when it is there. */
+static int download_companion(struct fetched *f, char *(*companion_of)(const char *), const char *path, struct err *err)
+{
+    char *key = companion_of(f->key), *to = companion_of(path);
+    struct err trouble = { 0 };
+    struct buf text;
+    int rc = -1;
+
+    buf_init(&text, MANIFEST_MAX);
+    if (key == NULL || to == NULL) {
+        rc = 0; /* an object with a name of somebody else's has no companions */
+    } else if (store_get(f->store, key, &text, NULL, &trouble) < 0) {
+        rc = trouble.class == ERR_NOT_FOUND ? 0 : -1;
+        if (rc < 0)
+            *err = trouble;
+    } else {
+        rc = os_write_file(to, text.data, text.size, err);
+    }
+    buf_release(&text);
+    free(key);
+    free(to);
+    return rc;
+}
+
+/* The name stays, behind something that tells whose it is and keeps two runs apart; the manifest must name the file. */
+static int make_room(const struct fetch_params *p, const struct fetched *f, char **directory, struct err *err)
+{
+    uint64_t available;
+    char need[TEXT_SHORT], have[TEXT_SHORT];
+
+    if (os_free_space(p->places->work, &available, err) < 0)
+        return -1;
+    if (available < f->info.size) {
+        err_set(err, ERR_SPACE, "%s has %s free, and the backup has %s", p->places->work, text_size(have, available),
+                text_size(need, f->info.size));
+        err_hint(err, "make room there, or set SFB_WORK_DIR to a larger disk");
+        return -1;
+    }
+    if (asprintf(directory, "%s/%s-fetched-%d", p->places->work, settings_get(p->settings, SETTING_APP), (int)getpid()) < 0) {
+        *directory = NULL;
+        return err_no_memory(err);
+    }
+    return os_make_dirs(*directory, 0700, err);
+}
+
+int fetch_bring(const struct fetch_params *p, struct fetched *f, struct err *err)
+{
+    char *directory = NULL;
+    int rc = -1;
+
+    f->path = cached_copy(p, f);
+    f->cached = f->path != NULL;
+    if (f->cached)
+        return 0;
+    if (make_room(p, f, &directory, err) < 0)
+        goto out;
+    f->path = os_path(directory, os_basename(f->key));
+    if (f->path == NULL)
+        err_no_memory(err);
+    else if (download_companion(f, manifest_globals_path_of, f->path, err) == 0 &&
+             download_companion(f, manifest_path_of, f->path, err) == 0)
+        rc = download(f, f->path, err);
+out:
+    free(directory);
+    return rc;
+}
+
+static void remove_companion(char *(*companion_of)(const char *), const char *path)
+{
+    char *companion = companion_of(path);
+
+    if (companion != NULL)
+        unlink(companion);
+    free(companion);
+}
+
+void fetched_release(struct fetched *f)
+{
+    if (f->path != NULL && !f->cached) {
+        char *directory = os_dirname(f->path);
+
+        remove_companion(manifest_path_of, f->path);
+        remove_companion(manifest_globals_path_of, f->path);
+        unlink(f->path);
+        if (directory != NULL)
+            rmdir(directory);
+        free(directory);
+    }
+    if (f->has_manifest)
+        manifest_release(&f->manifest);
+    store_close(f->store);
+    free(f->key);
+    free(f->url);
+    free(f->path);
+    memset(f, 0, sizeof *f);
+}
