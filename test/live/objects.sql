@@ -1,5 +1,5 @@
 -- One of everything that PostgreSQL 15 can hold in a database. Run with roles obj_owner and obj_reader there.
-SET client_min_messages = warning;
+SET client_min_messages = error;
 CREATE SCHEMA app AUTHORIZATION obj_owner;
 COMMENT ON SCHEMA app IS 'the application''s own';
 CREATE SCHEMA ext;

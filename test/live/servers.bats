@@ -66,6 +66,7 @@ there_and_back() {
     for pair in "15 17" "15 18" "17 18"; do
         rm -f "$WORK"/*
         filled "${pair% *}"
+        sql objects "DELETE FROM app.kinds WHERE x IS NOT NULL" # the servers that are built here have no XML
         run -0 sfb backup --local-only
         rows objects >"$T/rows"
         pg_stop
