@@ -8,6 +8,7 @@
     X(verify)      \
     X(list)        \
     X(prune)       \
+    X(drill)       \
     X(config)      \
     X(pg_dump)     \
     X(pg_restore)  \
