@@ -146,11 +146,3 @@ struct archive_block *archive_blocks_add(struct archive_blocks *b, struct err *e
     memset(&b->items[b->n], 0, sizeof *b->items);
     return &b->items[b->n++];
 }
-
-struct archive_block *archive_blocks_find(const struct archive_blocks *b, int id)
-{
-    for (size_t i = 0; i < b->n; i++)
-        if (b->items[i].entry->id == id)
-            return &b->items[i];
-    return NULL;
-}

@@ -169,4 +169,3 @@ struct archive_blocks {
 
 void archive_blocks_release(struct archive_blocks *b);
 struct archive_block *archive_blocks_add(struct archive_blocks *b, struct err *err); /* zeroed; NULL without memory */
-struct archive_block *archive_blocks_find(const struct archive_blocks *b, int id);   /* NULL: no such block */

@@ -258,6 +258,43 @@ static void a_pipe_gets_no_offsets(void **state)
     b_free(&b);
 }
 
+/* What the pg_restore of this machine makes of an archive: a digest of the SQL. */
+static void rendered(const void *bytes, size_t n, char out[64])
+{
+    FILE *f = fopen("archive", "w");
+
+    assert_true(f != NULL && fwrite(bytes, 1, n, f) == n && fclose(f) == 0);
+    assert_int_equal(system("pg_restore -f /dev/null archive"), 0);
+    f = popen("pg_restore -f - archive | grep -v '^.\\(un\\)\\?restrict ' | md5sum", "r");
+    assert_true(f != NULL && fgets(out, 64, f) != NULL);
+    pclose(f);
+}
+
+static void stock_pg_restore_reads_it(void **state)
+{
+    struct built b = sample(14, 1000);
+    char expected[64], found[64];
+
+    (void)state;
+    if (system("pg_restore --version >/dev/null 2>&1") != 0) {
+        b_free(&b);
+        skip();
+    }
+    rendered(b.bytes, b.n, expected);
+    for (int level = 0; level <= 9; level += 3) {
+        struct memory_sink out = { 0 };
+        struct transcode_result r;
+        struct err err;
+
+        assert_int_equal(run(&b, ARCHIVE_GZIP, level, 2, &out, &r, &err), 0);
+        rendered(out.bytes, out.n, found);
+        assert_string_equal(found, expected);
+        transcode_result_release(&r);
+        free(out.bytes);
+    }
+    b_free(&b);
+}
+
 /* ---- what goes wrong ----------------------------------------------------------------------------------------- */
 
 static struct built little(void)
@@ -417,6 +454,7 @@ int main(void)
         PROMISE("neither the number of workers nor pg_dump's chunks change a byte", the_same_bytes_always),
         PROMISE("nor does how the pipe delivers them", a_slow_pipe_gives_the_same),
         PROMISE("into a pipe there are no offsets", a_pipe_gets_no_offsets),
+        PROMISE_IN_DIR("a stock pg_restore makes the same SQL of it", stock_pg_restore_reads_it),
         PROMISE("a stream that ends early, wherever, is a failed dump", an_early_end_is_a_failed_dump),
         PROMISE("no flipped byte does harm", flipped_bytes_do_no_harm),
         PROMISE("a table without the mark that ends COPY text is not whole", a_table_must_end_as_copy_ends),
