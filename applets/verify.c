@@ -3,9 +3,11 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "applets/applet.h"
 #include "core/backup/integrity.h"
+#include "core/backup/repository.h"
 #include "core/backup/settings.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
@@ -18,6 +20,8 @@ static const char usage[] =
     "counted and fingerprinted. Any archive of pg_dump -Fc will do, with or without a manifest.\n";
 
 static const char examples[] = "# All of it\nsfb verify /var/backups/signupflow/backup-20251023-143215.dump\n"
+                               "# In the bucket, without downloading it to a file\nsfb verify "
+                               "s3://signupflow-backups/production/daily/backup-20251023-143215.dump\n"
                                "# Table of contents and checksum only\nsfb verify --quick backup.dump\n";
 
 static struct {
@@ -87,6 +91,25 @@ static int print_json(cJSON *results, struct err *err)
     return 0;
 }
 
+static int check(const struct settings *settings, const char *what, const struct integrity_params *p,
+                 struct integrity *found, struct err *err)
+{
+    char *base = NULL, *key = NULL;
+    struct store *store = NULL;
+    int rc = -1;
+
+    if (!store_is_url(what))
+        return integrity_check(what, p, found, NULL, err);
+    memset(found, 0, sizeof *found);
+    if (store_split(what, &base, &key, err) == 0 &&
+        (store = repository_open(settings, base, STORE_READ, err)) != NULL)
+        rc = integrity_check_stored(store, key, p, found, err);
+    store_close(store);
+    free(base);
+    free(key);
+    return rc;
+}
+
 /* Goes on to the next backup after a bad one; the first failure is the command's result. */
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
@@ -108,7 +131,7 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
         struct integrity found;
         struct err one = { 0 };
 
-        if (integrity_check(argv[i], &p, &found, NULL, &one) < 0 && rc == 0) {
+        if (check(ctx->settings, argv[i], &p, &found, &one) < 0 && rc == 0) {
             *err = one;
             rc = -1;
         }

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "core/backup/repository.h"
 #include "core/backup/snapshot.h"
 #include "core/backup/sqlfile.h"
 #include "core/base/os.h"
@@ -20,6 +22,7 @@
 #include "core/pg/tool.h"
 #include "core/pg/walk.h"
 
+#define PIECE (256 * 1024)
 #define CLOCK_SLACK 3600 /* seconds that the archive's time may be outside of the run that the manifest tells of */
 
 struct check { /* one integrity_check */
@@ -96,9 +99,44 @@ static time_t archive_time(const struct archive *a)
     return timegm(&tm); /* ours are UTC, as everything is; others are some local time */
 }
 
-static int check_list(struct check *c)
+/* The first `size` bytes as a file in memory: what pg_restore --list reads, wherever the backup is. -1 and err. */
+static int copy_beginning(struct check *c, uint64_t size)
 {
-    const char *const args[] = { "--list", c->path, NULL };
+    int fd = memfd_create("sfb-contents", MFD_CLOEXEC);
+    char *piece = malloc(PIECE);
+    uint64_t at = 0;
+    int rc = -1;
+
+    if (fd < 0 || piece == NULL) {
+        err_errno(c->err, "can't keep the table of contents in memory");
+        goto out;
+    }
+    while (at < size) {
+        size_t want = size - at < PIECE ? (size_t)(size - at) : PIECE;
+        ssize_t n = c->file.read_at(c->file.cookie, piece, want, at, c->err);
+
+        if (n < 0 || os_write(fd, piece, (size_t)n, "the table of contents", c->err) < 0)
+            goto out;
+        if (n == 0)
+            break;
+        at += (uint64_t)n;
+    }
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        err_errno(c->err, "can't read the table of contents");
+    else
+        rc = 0;
+out:
+    free(piece);
+    if (rc == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int check_list(struct check *c, const struct archive *toc)
+{
+    static const char *const args[] = { "--list", NULL };
     struct tool_run run = { TOOL_RUN_NONE };
     struct tool tool;
     struct err ignored = { 0 };
@@ -111,8 +149,12 @@ static int check_list(struct check *c)
     run.tool = &tool;
     run.program = TOOL_PG_RESTORE;
     run.args = args;
+    run.stdin_fd = copy_beginning(c, toc->data_at);
+    if (run.stdin_fd < 0)
+        return -1;
     rc = tool_start(&run, c->err) == 0 && tool_wait(&run, ERR_DAMAGED, c->err) == 0 ? 0 : -1;
     tool_stop(&run);
+    close(run.stdin_fd);
     if (rc < 0)
         return failed_with(c, "pg_restore --list");
     passed(c, "pg_restore --list", "pg_restore %s reads it", tool_version(&tool));
@@ -252,7 +294,7 @@ static int check_archive(struct check *c)
     passed(c, "table of contents", "%zu entries", toc.n);
     c->found->archive_minor = toc.version % 256;
     c->found->dump_major = major_of(toc.dump_version);
-    if (check_list(c) < 0)
+    if (check_list(c, &toc) < 0)
         goto out;
     if ((c->found->has_manifest ? check_archive_metadata(c, &toc) : learn_from_archive(c, &toc)) < 0)
         goto out;
@@ -385,6 +427,89 @@ out:
     if (c.fd >= 0)
         close(c.fd);
     return rc;
+}
+
+/* ---- in a store ------------------------------------------------------------------------------------------------ */
+
+struct stored {
+    struct store *store;
+    const char *key;
+    struct store_info info;
+};
+
+static ssize_t stored_read_at(void *cookie, void *bytes, size_t n, uint64_t offset, struct err *err)
+{
+    const struct stored *s = cookie;
+
+    return store_read_at(s->store, s->key, s->info.etag, bytes, n, offset, err);
+}
+
+static int load_stored_manifest(struct check *c, const struct stored *s)
+{
+    struct err trouble = { 0 };
+    int rc;
+
+    if (c->p->ignore_manifest)
+        return 0;
+    manifest_release(&c->found->manifest);
+    rc = repository_manifest(s->store, s->key, &c->found->manifest, &trouble);
+    if (rc < 0)
+        manifest_init(&c->found->manifest);
+    c->found->has_manifest = c->found->counted = rc == 0;
+    if (rc == 0 || trouble.class == ERR_NOT_FOUND)
+        return 0;
+    *c->err = trouble;
+    return failed_with(c, "manifest");
+}
+
+/* Nothing need be read for it: the server said the ETag when it had all of the upload, and the manifest holds it. */
+static int check_etag(struct check *c, const struct stored *s)
+{
+    const struct manifest *m = &c->found->manifest;
+
+    if (!c->found->has_manifest)
+        return 0;
+    if (c->found->size != m->size)
+        return failed(c, "size", "it has %llu bytes, its manifest says %llu: it was cut or replaced",
+                      (unsigned long long)c->found->size, (unsigned long long)m->size);
+    if (store_s3(s->store) == NULL || m->etag[0] == '\0') {
+        passed(c, "size", "as in the manifest");
+        return 0;
+    }
+    if (strcmp(s->info.etag, m->etag) != 0)
+        return failed(c, "checksum", "its ETag is %.40s, its manifest says %.40s: it was replaced", s->info.etag, m->etag);
+    passed(c, "checksum", "ETag and size as in the manifest");
+    return 0;
+}
+
+int integrity_check_stored(struct store *store, const char *key, const struct integrity_params *p,
+                           struct integrity *found, struct err *err)
+{
+    struct stored stored = { .store = store, .key = key };
+    struct check c = { .path = key, .fd = -1, .p = p, .found = found, .err = err };
+    char magic[8];
+    ssize_t n;
+
+    memset(found, 0, sizeof *found);
+    manifest_init(&found->manifest);
+    if (store_head(store, key, &stored.info, err) < 0)
+        return -1;
+    found->size = stored.info.size;
+    c.file = (struct walk_file){ .read_at = stored_read_at, .cookie = &stored, .size = found->size };
+    if (found->size == 0)
+        return failed(&c, "file", "it is empty");
+    if (load_stored_manifest(&c, &stored) < 0 || check_etag(&c, &stored) < 0)
+        return -1;
+    n = stored_read_at(&stored, magic, sizeof magic, 0, err);
+    if (n < 0)
+        return -1;
+    if (!archive_is(magic, (size_t)n)) {
+        err_set(err, ERR_CONFIG, "%s is plain SQL: only custom archives are verified where they are", key);
+        err_hint(err, "download it, and verify the file");
+        return -1;
+    }
+    found->kind = KIND_CUSTOM;
+    return check_archive(&c);
 }
 
 void integrity_release(struct integrity *found)

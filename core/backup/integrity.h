@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include "core/backup/manifest.h"
 #include "core/base/err.h"
+#include "core/store/store.h"
 
 enum check_depth { CHECK_QUICK, CHECK_ALL };
 
@@ -50,4 +51,9 @@ struct integrity_params {
  * what is used afterwards, whatever happens to its name. */
 int integrity_check(const char *path, const struct integrity_params *p, struct integrity *found, int *fd,
                     struct err *err);
+/* The same of a custom archive in a store, where it is: read in ranges of one version, nothing is kept on this host. The
+ * checksum that is compared is its ETag. ERR_STORE when it can't be read. */
+int integrity_check_stored(struct store *store, const char *key, const struct integrity_params *p,
+                           struct integrity *found, struct err *err);
+
 void integrity_release(struct integrity *found);
