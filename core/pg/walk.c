@@ -11,7 +11,9 @@
 #include "core/pg/walk_job.h"
 
 #define READ_SIZE (4 * WALK_TEXT)
-#define THREADS 12 /* more would cost more memory than a verification should take */
+#define THREADS 12                         /* more would cost more memory than a verification should take */
+#define MEMORY ((size_t)180 * 1024 * 1024) /* that, contents included; a thread's part of it: */
+#define THREAD_MEMORY (5 * WALK_TEXT)
 
 struct scanner {
     struct walker t;
@@ -357,14 +359,25 @@ static ssize_t read_on(void *cookie, void *bytes, size_t n, struct err *err)
     return got;
 }
 
+static unsigned threads_for(const struct walker *t)
+{
+    size_t spare = t->result->toc.memory < MEMORY ? MEMORY - t->result->toc.memory : 0;
+    unsigned wanted = t->params->jobs > 0 ? t->params->jobs : os_cpus();
+    unsigned most = spare / THREAD_MEMORY < THREADS ? (unsigned)(spare / THREAD_MEMORY) : THREADS;
+
+    if (most < 2)
+        most = 2;
+    return wanted < most ? wanted : most;
+}
+
 static int run(struct scanner *s, struct err *err)
 {
     struct walk_result *r = s->t.result;
-    unsigned jobs = s->t.params->jobs > 0 ? s->t.params->jobs : os_cpus();
-    unsigned threads = jobs < THREADS ? jobs : THREADS;
 
-    if (archive_read(&r->toc, &s->in, 0, NULL, NULL, err) < 0 || prepare_blocks(r, err) < 0)
+    if (archive_read(&r->toc, &s->in, walk_memory(&s->t.params->file), NULL, NULL, err) < 0 ||
+        prepare_blocks(r, err) < 0)
         return -1;
+    unsigned threads = threads_for(&s->t);
     s->t.pool = pool_new(&walk_ops, &s->t, threads, 4 + threads / 2, err);
     if (s->t.pool == NULL || scan(s, err) < 0)
         return -1;

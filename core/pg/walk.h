@@ -43,6 +43,10 @@ struct walk_result {
 int walk(const struct walk_params *p, struct walk_result *out, struct err *err);
 void walk_result_release(struct walk_result *r);
 
+/* How much memory a file's contents may take: 160 MiB, or twice the file's size if that is more, up to 1 GiB. What a
+ * small file claims to be counts for nothing, and the contents of a database with a million tables can be read. */
+size_t walk_memory(const struct walk_file *file);
+
 /* Header and contents only. Release with archive_release. */
 int walk_contents(const struct walk_file *file, struct archive *out, struct err *err);
 

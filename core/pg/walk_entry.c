@@ -11,6 +11,8 @@
 
 #define CONTENTS_READ (128 * 1024)
 #define ENTRY_READ (1024 * 1024)
+#define MEMORY_MIN ((size_t)160 * 1024 * 1024)
+#define MEMORY_MAX ((size_t)1024 * 1024 * 1024)
 
 static ssize_t read_fd_at(void *cookie, void *bytes, size_t n, uint64_t offset, struct err *err)
 {
@@ -50,6 +52,13 @@ static ssize_t read_on(void *cookie, void *bytes, size_t n, struct err *err)
     return got;
 }
 
+size_t walk_memory(const struct walk_file *file)
+{
+    uint64_t wanted = 2 * file->size;
+
+    return wanted > MEMORY_MAX ? MEMORY_MAX : wanted < MEMORY_MIN ? MEMORY_MIN : (size_t)wanted;
+}
+
 int walk_contents(const struct walk_file *file, struct archive *out, struct err *err)
 {
     struct at at = { .file = file };
@@ -59,7 +68,7 @@ int walk_contents(const struct walk_file *file, struct archive *out, struct err 
     memset(out, 0, sizeof *out);
     rc = archive_in_open(&in, (struct archive_source){ read_on, &at }, CONTENTS_READ, err);
     if (rc == 0)
-        rc = archive_read(out, &in, 0, NULL, NULL, err);
+        rc = archive_read(out, &in, walk_memory(file), NULL, NULL, err);
     archive_in_close(&in);
     return rc;
 }
