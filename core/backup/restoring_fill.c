@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/base/progress.h"
 #include "core/base/text.h"
+#include "core/pg/load.h"
 #include "core/pg/proof.h"
 #include "core/pg/sqltext.h"
 #include "core/pg/upkeep.h"
@@ -52,25 +53,87 @@ int fill_drop(struct restoring *r, struct err *err)
 
 /* ---- filled -------------------------------------------------------------------------------------------------------- */
 
+/* The encoding of the archive's text: "SET client_encoding = 'UTF8';" is an entry of its own. Caller frees. */
+static char *text_encoding(const struct source *s)
+{
+    const char *from_manifest = s->checked->manifest.database.encoding;
+
+    for (size_t i = 0; s->has_toc && i < s->toc.n; i++) {
+        const struct archive_entry *e = &s->toc.entries[i];
+
+        if (e->desc != NULL && strcmp(e->desc, "ENCODING") == 0 && e->defn != NULL) {
+            struct sql_reader r = sql_reader(e->defn, strlen(e->defn));
+            struct sql_token t;
+
+            while (sql_next(&r, &t) != SQL_END)
+                if (t.kind == SQL_STRING && t.size > 2)
+                    return strndup(t.text + 1, t.size - 2);
+        }
+    }
+    return strdup(from_manifest != NULL ? from_manifest : "");
+}
+
 static int run_script(struct restoring *r, struct source *s, struct err *err)
 {
     int rc;
 
     progress_start("restoring", s->checked->size);
-    rc = sqlscript_run(s->fd, s->path, &s->script, &s->psql, r->filling, progress_add, err);
+    rc = sqlscript_run(s->fd, s->path, &s->script, &s->psql, r->filling, restore_session(s->plan.server_version), progress_add, err);
     progress_end();
+    return rc;
+}
+
+static uint64_t text_bytes(const struct manifest *m)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < m->n_tables; i++)
+        bytes += m->tables[i].tally.bytes;
+    return bytes;
+}
+
+/* The rows, then with pg_restore all that they were only the filling of: indexes, constraints, large objects... */
+static int run_archive(struct restoring *r, struct source *s, struct err *err)
+{
+    struct restore_files files = files_of(r, s);
+    bool *wanted = calloc(s->toc.n + 1, sizeof *wanted);
+    struct load_params p = { .target = r->filling, .archive = &s->toc, .fd = &s->fd, .jobs = r->p->jobs,
+                             .progress = progress_add };
+    char *encoding = text_encoding(s);
+    int rc = -1;
+
+    if (wanted == NULL || encoding == NULL) {
+        err_no_memory(err);
+        goto out;
+    }
+    for (size_t i = 0; i < s->toc.n; i++)
+        wanted[i] = !s->plan.skip[i];
+    p.encoding = encoding;
+    progress_start("restoring", text_bytes(&s->checked->manifest));
+    rc = load_run(&p, wanted, err);
+    progress_end();
+    if (rc < 0)
+        goto out;
+    for (size_t i = 0; i < s->toc.n; i++)
+        if (!wanted[i] && !s->plan.skip[i]) {
+            s->plan.skip[i] = true;
+            s->plan.skipped++;
+        }
+    rc = restore_run(&s->plan, &files, r->filling, RESTORE_REST, r->p->jobs, err);
+out:
+    free(wanted);
+    free(encoding);
     return rc;
 }
 
 int fill_load(struct restoring *r, struct source *s, struct err *err)
 {
-    struct restore_files files = files_of(r, s);
     double from = clock_monotonic();
     char duration[TEXT_SHORT];
     int rc;
 
     log_step("Starting %s...", s->has_toc ? "pg_restore" : "psql");
-    rc = s->has_toc ? restore_run(&s->plan, &files, r->filling, RESTORE_REST, r->p->jobs, err) : run_script(r, s, err);
+    rc = s->has_toc ? run_archive(r, s, err) : run_script(r, s, err);
     if (rc < 0)
         return -1;
     r->result->restore_seconds = clock_monotonic() - from;
@@ -95,26 +158,6 @@ int fill_tidy(struct restoring *r, struct err *err)
 }
 
 /* ---- compared ------------------------------------------------------------------------------------------------------ */
-
-/* The encoding of the archive's text: "SET client_encoding = 'UTF8';" is an entry of its own. Caller frees. */
-static char *text_encoding(const struct source *s)
-{
-    const char *from_manifest = s->checked->manifest.database.encoding;
-
-    for (size_t i = 0; s->has_toc && i < s->toc.n; i++) {
-        const struct archive_entry *e = &s->toc.entries[i];
-
-        if (e->desc != NULL && strcmp(e->desc, "ENCODING") == 0 && e->defn != NULL) {
-            struct sql_reader r = sql_reader(e->defn, strlen(e->defn));
-            struct sql_token t;
-
-            while (sql_next(&r, &t) != SQL_END)
-                if (t.kind == SQL_STRING && t.size > 2)
-                    return strndup(t.text + 1, t.size - 2);
-        }
-    }
-    return strdup(from_manifest != NULL ? from_manifest : "");
-}
 
 static int count_only(struct restoring *r, struct err *err)
 {

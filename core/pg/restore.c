@@ -15,8 +15,13 @@
 #define MAX_LIST (64 * 1024 * 1024)
 
 /* The commit that publishes the database is a synchronous one, and so makes durable all that came before it. */
-const char restore_session[] = "-c synchronous_commit=off -c maintenance_work_mem=256MB"
-                               " -c default_transaction_read_only=off";
+#define SESSION "-c synchronous_commit=off -c default_transaction_read_only=off"
+
+/* What compiling queries costs is more than the few checks of foreign keys gain. */
+const char *restore_session(int server_version)
+{
+    return server_version >= 110000 ? SESSION " -c jit=off" : SESSION;
+}
 
 int restore_same_file(const char *path, int fd, struct err *err)
 {
@@ -96,7 +101,7 @@ int restore_run(const struct restore_plan *plan, const struct restore_files *fil
     run.program = TOOL_PG_RESTORE;
     run.args = args;
     run.target = into;
-    run.session_options = restore_session;
+    run.session_options = restore_session(plan->server_version);
     if (tool_start(&run, err) < 0 || tool_wait(&run, ERR_RESTORE, err) < 0)
         goto out;
     rc = restore_same_file(files->path, files->fd, err);

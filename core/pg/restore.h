@@ -22,6 +22,7 @@
 struct restore_plan {
     const struct archive *archive;
     struct tool tool;
+    int server_version;
     char *user;
     bool superuser, may_create_roles;
     struct names owners, others;     /* roles the archive speaks of (roles.h) */
@@ -60,9 +61,8 @@ struct restore_files {
 int restore_run(const struct restore_plan *plan, const struct restore_files *files, const struct target *into,
                 enum restore_part part, unsigned jobs, struct err *err);
 
-/* Settings of sessions that load data: nothing needs to be durable before the database gets its name, and indexes are
- * built with more memory than is usual for a query. */
-extern const char restore_session[];
+/* Settings of sessions that load data: nothing needs to be durable before the database gets its name. */
+const char *restore_session(int server_version);
 
 /* ERR_DAMAGED when path is not the file that fd is. */
 int restore_same_file(const char *path, int fd, struct err *err);

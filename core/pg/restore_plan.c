@@ -66,6 +66,7 @@ static int read_user(PGconn *c, struct restore_plan *plan, struct err *err)
 
     if (r == NULL)
         return -1;
+    plan->server_version = PQserverVersion(c);
     plan->user = strdup(PQgetvalue(r, 0, 0));
     plan->superuser = *PQgetvalue(r, 0, 1) == 't';
     plan->may_create_roles = plan->superuser || *PQgetvalue(r, 0, 2) == 't';

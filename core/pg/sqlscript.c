@@ -13,7 +13,6 @@
 #include "core/base/os.h"
 #include "core/base/text.h"
 #include "core/io/unpack.h"
-#include "core/pg/restore.h"
 #include "core/pg/roles.h"
 #include "core/pg/sqltext.h"
 
@@ -278,7 +277,8 @@ static int feed_begin(struct feed *f, const char *script_key, struct err *err)
     return os_write(f->fd, line, (size_t)n, "the pipe to psql", err);
 }
 
-static int start_psql(struct tool_run *run, const struct tool *tool, const struct target *into, int stdin_fd, struct err *err)
+static int start_psql(struct tool_run *run, const struct tool *tool, const struct target *into, const char *session,
+                      int stdin_fd, struct err *err)
 {
     static const char *const args[] = { "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-", NULL };
 
@@ -286,13 +286,13 @@ static int start_psql(struct tool_run *run, const struct tool *tool, const struc
     run->program = TOOL_PSQL;
     run->args = args;
     run->target = into;
-    run->session_options = restore_session;
+    run->session_options = session;
     run->stdin_fd = stdin_fd;
     return tool_start(run, err);
 }
 
 int sqlscript_run(int fd, const char *what, const struct sqlscript_facts *facts, const struct tool *tool,
-                  const struct target *into, void (*progress)(uint64_t bytes), struct err *err)
+                  const struct target *into, const char *session, void (*progress)(uint64_t bytes), struct err *err)
 {
     struct tool_run run = { TOOL_RUN_NONE };
     struct feed feed = { .fd = -1, .what = what };
@@ -306,7 +306,7 @@ int sqlscript_run(int fd, const char *what, const struct sqlscript_facts *facts,
         goto out;
     }
     u = unpack_open(fd, what, err);
-    if (u == NULL || start_psql(&run, tool, into, ends[0], err) < 0)
+    if (u == NULL || start_psql(&run, tool, into, session, ends[0], err) < 0)
         goto out;
     close(ends[0]);
     ends[0] = -1;

@@ -27,6 +27,6 @@ struct sqlscript_facts {
 int sqlscript_scan(int fd, const char *what, struct sqlscript_facts *out, struct err *err);
 void sqlscript_release(struct sqlscript_facts *f);
 
-/* Runs all of fd, from its first byte, in the database `into`. ERR_RESTORE with psql's error and the line. */
+/* Runs all of fd, from its first byte, in the database `into`. session: as in restore.h. ERR_RESTORE with psql's error and the line. */
 int sqlscript_run(int fd, const char *what, const struct sqlscript_facts *facts, const struct tool *tool,
-                  const struct target *into, void (*progress)(uint64_t bytes), struct err *err);
+                  const struct target *into, const char *session, void (*progress)(uint64_t bytes), struct err *err);

@@ -24,7 +24,7 @@ static int run_all(const struct target *t, const char *sql, unsigned jobs, size_
     conn_close(c);
     if (r == NULL)
         return -1;
-    rc = crew_run(t, restore_session, jobs, (size_t)PQntuples(r), run_one, r, err);
+    rc = crew_run(t, restore_session(0), jobs, (size_t)PQntuples(r), run_one, r, err);
     if (rc == 0 && done != NULL)
         *done = (size_t)PQntuples(r);
     PQclear(r);
