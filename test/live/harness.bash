@@ -65,6 +65,7 @@ file_begin() {
     chmod 755 "$ROOT"
     mkdir "$ROOT/bin" "$ROOT/servers"
     cp "$binary" "$ROOT/bin/sfb" # reachable for every user, and no make can change it meanwhile
+    export XDG_CACHE_HOME=${XDG_CACHE_HOME:-$HOME/.cache} # test/servers.sh looks there, whatever HOME is
     export ROOT SFB=$ROOT/bin/sfb HOME=$ROOT
 }
 
