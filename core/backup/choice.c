@@ -37,7 +37,7 @@ static bool load_manifest(const char *path, struct manifest *m)
     return loaded;
 }
 
-int choice_named(const char *path, struct choice *out, struct err *err)
+static int find_file(const char *path, struct choice *out, struct err *err)
 {
     struct manifest m;
     struct stat st;
@@ -45,6 +45,7 @@ int choice_named(const char *path, struct choice *out, struct err *err)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     memset(out, 0, sizeof *out);
+    out->why = "";
     if (fd < 0 || fstat(fd, &st) < 0) {
         err_set(err, ERR_NOT_FOUND, "can't open backup %s: %s", path, strerror(errno));
         if (errno == ENOENT)
@@ -64,12 +65,6 @@ int choice_named(const char *path, struct choice *out, struct err *err)
     if (has_manifest)
         manifest_release(&m);
     return out->path != NULL ? 0 : err_no_memory(err);
-}
-
-void choice_release(struct choice *c)
-{
-    free(c->path);
-    c->path = NULL;
 }
 
 /* ---- a moment ---------------------------------------------------------------------------------------------------- */
@@ -131,7 +126,8 @@ static int search(const char *directory, const struct family *f, time_t moment, 
         if (taken > moment || (best->path != NULL && taken <= best->taken))
             continue;
         free(best->path);
-        *best = (struct choice){ .path = strdup(item->path), .taken = taken, .size = item->size, .another = true };
+        *best = (struct choice){ .path = strdup(item->path), .taken = taken, .size = item->size };
+        best->why = "the newest backup that is not from after it";
         if (best->path == NULL)
             rc = err_no_memory(err);
     }
@@ -150,7 +146,7 @@ static int none_serves(time_t moment, time_t oldest, struct err *err)
     return -1;
 }
 
-int choice_for_moment(const char *path, const char *cache, time_t moment, struct choice *out, struct err *err)
+static int find_for_moment(const char *path, const char *cache, time_t moment, struct choice *out, struct err *err)
 {
     struct family f = { 0 };
     struct choice named;
@@ -159,15 +155,17 @@ int choice_for_moment(const char *path, const char *cache, time_t moment, struct
     time_t oldest = 0;
     int rc = -1;
 
-    if (choice_named(path, &named, err) < 0)
+    if (find_file(path, &named, err) < 0)
         return -1;
     memset(out, 0, sizeof *out);
     f.has_manifest = load_manifest(path, &f.manifest);
     stem_of(path, &f.stem, &f.stem_size);
-    if (named.taken <= moment) /* what was named goes first: of two equals it is taken */
+    if (named.taken <= moment) { /* what was named goes first: of two equals it is taken */
         *out = named;
-    else
-        choice_release(&named);
+        out->why = "the one you named is the newest that serves";
+    } else {
+        free(named.path);
+    }
     oldest = named.taken;
     directory = os_dirname(path);
     if (directory == NULL) {
@@ -182,10 +180,63 @@ int choice_for_moment(const char *path, const char *cache, time_t moment, struct
     }
     rc = out->path != NULL ? 0 : none_serves(moment, oldest, err);
 out:
-    if (rc < 0)
-        choice_release(out);
     if (f.has_manifest)
         manifest_release(&f.manifest);
     free(directory);
     return rc;
+}
+
+/* ---- any of them ------------------------------------------------------------------------------------------------- */
+
+static struct fetch_params fetch_params_of(const struct choice_params *p)
+{
+    return (struct fetch_params){ .settings = p->settings, .places = p->places, .what = p->what,
+                                  .environment = p->source, .moment = p->moment };
+}
+
+static int find_stored(const struct choice_params *p, struct choice *out, struct err *err)
+{
+    struct fetch_params fetch = fetch_params_of(p);
+
+    out->stored = true;
+    if (fetch_find(&fetch, &out->fetched, err) < 0)
+        return -1;
+    out->shown = out->fetched.url;
+    out->why = out->fetched.why;
+    out->taken = out->fetched.taken;
+    out->size = out->fetched.info.size;
+    return 0;
+}
+
+int choice_find(const struct choice_params *p, struct choice *out, struct err *err)
+{
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    out->why = "";
+    if (fetch_is_meant(p->what))
+        return find_stored(p, out, err);
+    rc = p->moment == 0 ? find_file(p->what, out, err) : find_for_moment(p->what, p->places->cache, p->moment, out, err);
+    out->shown = out->path;
+    return rc;
+}
+
+int choice_bring(const struct choice_params *p, struct choice *c, struct err *err)
+{
+    struct fetch_params fetch = fetch_params_of(p);
+
+    if (!c->stored)
+        return 0;
+    if (fetch_bring(&fetch, &c->fetched, err) < 0)
+        return -1;
+    c->path = strdup(c->fetched.path);
+    return c->path != NULL ? 0 : err_no_memory(err);
+}
+
+void choice_release(struct choice *c)
+{
+    if (c->stored)
+        fetched_release(&c->fetched);
+    free(c->path);
+    memset(c, 0, sizeof *c);
 }

@@ -8,7 +8,6 @@
 
 #include "core/backup/catalog.h"
 #include "core/backup/choice.h"
-#include "core/backup/fetch.h"
 #include "core/backup/integrity.h"
 #include "core/backup/places.h"
 #include "core/backup/repository.h"
@@ -26,9 +25,9 @@ struct drill { /* one run, and all that it holds */
     struct places places;
     struct os_lock lock;
     struct target *staging, *target; /* target: the drill's own database on the staging server */
-    struct fetched fetched;
-    bool has_fetched;
-    char *path; /* of the backup, on this host */
+    char *cached; /* the newest in the local cache */
+    struct choice choice;
+    bool has_choice;
     struct integrity checked;
     bool is_checked, restored;
     int fd;
@@ -64,49 +63,39 @@ static int find_cached(struct drill *d, struct err *err)
     if (newest == NULL) {
         err_set(err, ERR_NOT_FOUND, "there is no production backup in %s", d->places.cache);
     } else {
-        d->path = strdup(newest->path);
-        rc = d->path != NULL ? 0 : err_no_memory(err);
+        d->cached = strdup(newest->path);
+        rc = d->cached != NULL ? 0 : err_no_memory(err);
     }
     catalog_release(&c);
     return rc;
 }
 
-static int fetch(struct drill *d, const char *what, struct err *err)
-{
-    struct fetch_params p = { .settings = d->params->settings, .places = &d->places, .what = what,
-                              .environment = "production" };
-
-    d->has_fetched = true;
-    if (fetch_find(&p, &d->fetched, err) < 0)
-        return -1;
-    log_step("Chosen: %s (%s)", d->fetched.url, d->fetched.why);
-    log_step("Downloading backup from S3...");
-    if (fetch_bring(&p, &d->fetched, err) < 0)
-        return -1;
-    if (d->fetched.cached)
-        log_step("The local cache has the same: %s", d->fetched.path);
-    d->path = strdup(d->fetched.path);
-    return d->path != NULL ? 0 : err_no_memory(err);
-}
-
 static int find_backup(struct drill *d, struct err *err)
 {
-    const char *what = d->params->what != NULL ? d->params->what : has_store(d) ? "latest" : NULL;
-    struct choice choice = { 0 };
-    int rc;
+    struct choice_params p = { .settings = d->params->settings, .places = &d->places, .what = d->params->what,
+                               .source = "production" };
 
-    if (what == NULL)
-        rc = find_cached(d, err);
-    else if (fetch_is_meant(what))
-        rc = fetch(d, what, err);
-    else
-        rc = (d->path = strdup(what)) != NULL ? 0 : err_no_memory(err);
-    if (rc < 0 || choice_named(d->path, &choice, err) < 0)
+    if (p.what == NULL && has_store(d))
+        p.what = "latest";
+    if (p.what == NULL) {
+        if (find_cached(d, err) < 0)
+            return -1;
+        p.what = d->cached;
+    }
+    d->has_choice = true;
+    if (choice_find(&p, &d->choice, err) < 0)
         return -1;
-    d->result->taken = choice.taken;
-    d->result->size = choice.size;
-    choice_release(&choice);
-    d->result->backup = strdup(d->has_fetched ? d->fetched.url : d->path);
+    log_step("Chosen: %s%s%s%s", d->choice.shown, *d->choice.why != '\0' ? " (" : "", d->choice.why,
+             *d->choice.why != '\0' ? ")" : "");
+    if (d->choice.stored)
+        log_step("Downloading backup from S3...");
+    if (choice_bring(&p, &d->choice, err) < 0)
+        return -1;
+    if (d->choice.fetched.cached)
+        log_step("The local cache has the same: %s", d->choice.path);
+    d->result->taken = d->choice.taken;
+    d->result->size = d->choice.size;
+    d->result->backup = strdup(d->choice.shown);
     return d->result->backup != NULL ? 0 : err_no_memory(err);
 }
 
@@ -119,7 +108,7 @@ static int verify(struct drill *d, struct err *err)
 
     log_step("Verifying backup integrity...");
     d->is_checked = true;
-    if (integrity_check(d->path, &p, &d->checked, &d->fd, err) < 0)
+    if (integrity_check(d->choice.path, &p, &d->checked, &d->fd, err) < 0)
         return -1;
     log_step("✅ Backup verification successful");
     return 0;
@@ -127,10 +116,10 @@ static int verify(struct drill *d, struct err *err)
 
 static int restore(struct drill *d, struct err *err)
 {
-    char *globals = manifest_globals_path_of(d->path);
+    char *globals = manifest_globals_path_of(d->choice.path);
     struct restoration_params p = {
         .target = d->target,
-        .path = d->path,
+        .path = d->choice.path,
         .fd = d->fd,
         .checked = &d->checked,
         .globals_path = globals != NULL && access(globals, F_OK) == 0 ? globals : NULL,
@@ -251,9 +240,9 @@ int drill_run(const struct drill_params *p, struct drill_result *result, struct 
         integrity_release(&d.checked);
     if (d.fd >= 0)
         close(d.fd);
-    if (d.has_fetched)
-        fetched_release(&d.fetched);
-    free(d.path);
+    if (d.has_choice)
+        choice_release(&d.choice);
+    free(d.cached);
     target_free(d.target);
     target_free(d.staging);
     os_lock_release(&d.lock);

@@ -123,7 +123,7 @@ static int find_named(const struct fetch_params *p, struct fetched *out, struct 
     out->store = repository_open(p->settings, base, STORE_READ, err);
     if (out->store == NULL)
         goto out;
-    snprintf(out->why, sizeof out->why, "the one that was named");
+    out->why[0] = '\0';
     rc = p->moment != 0 ? find_relative(p, out, err) : keep_key(out, key, err);
 out:
     free(base);
