@@ -1,34 +1,36 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* list.c - which backups there are, and what is in one. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "applets/applet.h"
+#include "core/backup/fetch.h"
+#include "core/backup/inventory.h"
 #include "core/backup/listing.h"
-#include "core/backup/places.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/text.h"
-#include "core/pg/walk.h"
 
-static const char usage[] = "list [OPTIONS] [DIR]\n"
+static const char usage[] = "list [OPTIONS] [DIR | STORE]\n"
                             "list [--json | --toc] BACKUP\n"
                             "\n"
                             "Without an operand, list this host's backups (cache and work directory), the\n"
-                            "newest first; with a directory, those in it. Of a backup file, list the tables\n"
-                            "with rows and sizes, the largest first: as the manifest beside it says, or,\n"
-                            "without one, by reading all of it.\n";
+                            "newest first, and those of the store, when SFB_BUCKET names one; with a\n"
+                            "directory or a store (s3://bucket, s3://bucket/prefix, file:///dir), those in\n"
+                            "it. Of a backup (a file, s3://bucket/.../backup.dump, latest, latest@weekly),\n"
+                            "list the tables with rows and sizes, the largest first: as the manifest beside\n"
+                            "it says, or, without one, by reading all of it.\n";
 
 static const char examples[] = "# Which backups there are\n"
                                "sfb list\n"
                                "# What is in one\n"
                                "sfb list /var/backups/signupflow/backup-20251023-143215.dump\n"
+                               "# The bucket, and the newest backup in it\n"
+                               "sfb list s3://signupflow-backups\n"
+                               "sfb list latest\n"
                                "# Choose what pg_restore restores: delete lines from the list\n"
                                "sfb list --toc backup.dump >toc\n"
                                "# ... and restore what is left in it\n"
@@ -47,75 +49,61 @@ static const struct opt options[] = {
 };
 
 static const struct exit_map exits[] = {
-    { ERR_NOT_FOUND, 1, "there is no such file or directory" },
+    { ERR_NOT_FOUND, 1, "there is no such file, directory or object" },
     { ERR_DAMAGED, 2, "the file is no backup, or is damaged" },
-    { ERR_NONE, 3, "anything else" },
+    { ERR_NONE, 3, "the store can't be read, or anything else" },
     { ERR_CONFIG, 7, "usage or configuration" },
     { ERR_USAGE, 7, NULL },
     EXITS_END,
 };
 
 #define OUTPUT_MAX ((size_t)1024 * 1024 * 1024)
+#define PATIENCE 5 /* seconds for a store nobody asked for by name: the backups at hand must not wait for it */
 
-/* ---- the backups of this host -------------------------------------------------------------------------------- */
+/* ---- which backups there are --------------------------------------------------------------------------------- */
 
-static bool same_file(const char *a, const char *b)
+/* The local ones are what somebody needs whose store is away. */
+static int add_settings_store(struct catalog *all, const struct settings *s, struct err *err)
 {
-    struct stat x, y;
+    struct err trouble = { 0 };
 
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-static bool is_listed(const struct catalog *c, size_t n, const char *path)
-{
-    for (size_t i = 0; i < n; i++)
-        if (same_file(c->items[i].path, path))
-            return true;
-    return false;
-}
-
-static int newest_first(const void *a, const void *b)
-{
-    const struct catalog_item *x = a, *y = b;
-
-    return x->started == y->started ? strcmp(x->path, y->path) : x->started > y->started ? -1 : 1;
-}
-
-/* Adds the backups of a directory that may be missing. In the work directory, where others keep files too, only those
- * that sfb made for this application, and not those that the cache holds as well. */
-static int add_directory(struct catalog *all, const char *directory, const char *app, struct err *err)
-{
-    struct catalog found;
-    size_t before = all->n;
-    struct catalog_item *items;
-    int rc = -1;
-
-    if (!*directory || access(directory, F_OK) < 0)
+    if (inventory_store(all, s, NULL, opt.environment, PATIENCE, &trouble) == 0)
         return 0;
-    if (catalog_read(directory, opt.environment, &found, err) < 0)
+    if (trouble.class == ERR_SIGNAL || trouble.class == ERR_INTERNAL) {
+        *err = trouble;
         return -1;
-    items = reallocarray(all->items, before + found.n + 1, sizeof *items);
-    if (!items) {
-        err_no_memory(err);
-        goto out;
     }
-    all->items = items;
-    for (size_t i = 0; i < found.n; i++) {
-        const struct catalog_item *item = &found.items[i];
-        if (app &&
-            ((item->has_manifest ? strcmp(item->manifest.app, app) != 0 : !text_starts(os_basename(item->path), app)) ||
-             is_listed(all, before, item->path)))
-            continue;
-        items[all->n++] = *item;
-        memset(&found.items[i], 0, sizeof found.items[i]); /* it has moved */
-    }
-    rc = 0;
-out:
-    catalog_release(&found);
-    return rc;
+    log_warn("the store's backups are not listed: %s", trouble.message);
+    if (trouble.hint[0])
+        log_warn("%s", trouble.hint);
+    return 0;
 }
 
-static int list_catalog(const struct settings *s, const char *directory, struct err *err)
+static int collect(struct catalog *all, const struct settings *s, const char *where, struct err *err)
+{
+    if (where && store_is_url(where))
+        return inventory_store(all, s, where, opt.environment, -1, err);
+    if (where)
+        return inventory_directory(all, where, opt.environment, err);
+    if (inventory_host(all, s, opt.environment, err) < 0)
+        return -1;
+    return settings_given(s, SETTING_BUCKET) ? add_settings_store(all, s, err) : 0;
+}
+
+static void say_none(const struct settings *s, const char *where)
+{
+    if (where)
+        log_warn("there is no backup in %s", where);
+    else
+        log_warn("there is no backup in %s and %s", settings_get(s, SETTING_CACHE_DIR),
+                 settings_get(s, SETTING_WORK_DIR));
+    if (!where && !settings_given(s, SETTING_BUCKET))
+        log_warn("no store was asked: SFB_BUCKET names none; `sfb list s3://%s` looks into that",
+                 settings_get(s, SETTING_BUCKET));
+}
+
+/* where NULL: everywhere */
+static int list_catalog(const struct settings *s, const char *where, struct err *err)
 {
     struct catalog all = { NULL, 0 };
     struct buf out;
@@ -128,22 +116,16 @@ static int list_catalog(const struct settings *s, const char *directory, struct 
     }
     if (opt.environment && places_check_environment(opt.environment, err) < 0)
         goto out;
-    if (directory ? add_directory(&all, directory, NULL, err) < 0
-                  : add_directory(&all, settings_get(s, SETTING_CACHE_DIR), NULL, err) < 0 ||
-                        add_directory(&all, settings_get(s, SETTING_WORK_DIR), settings_get(s, SETTING_APP), err) < 0)
+    if (collect(&all, s, where, err) < 0)
         goto out;
-    if (all.n > 0)
-        qsort(all.items, all.n, sizeof *all.items, newest_first);
+    inventory_sort(&all);
     if (opt.json) {
         rc = listing_catalog_json(&out, &all, err);
     } else {
         if (all.n > 0)
             listing_catalog(&out, &all, clock_now());
-        else if (directory)
-            log_warn("there is no backup in %s", directory);
         else
-            log_warn("there is no backup in %s and %s", settings_get(s, SETTING_CACHE_DIR),
-                     settings_get(s, SETTING_WORK_DIR));
+            say_none(s, where);
         rc = buf_check(&out, err);
     }
     if (rc == 0)
@@ -156,74 +138,106 @@ out:
 
 /* ---- one backup ---------------------------------------------------------------------------------------------- */
 
-static int list_toc(const char *path, struct err *err)
+static int print_contents(struct contents *c, struct err *err)
 {
-    struct walk_file file;
-    struct archive toc;
     struct buf out;
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), rc = -1;
+    int rc = 0;
 
     buf_init(&out, OUTPUT_MAX);
-    if (fd < 0) {
-        err_set(err, ERR_NOT_FOUND, "can't open the backup %s: %s", path, strerror(errno));
-        goto out;
-    }
-    if (walk_file_fd(&file, &fd, err) < 0 || walk_contents(&file, &toc, err) < 0) {
-        err_context(err, "%s", path);
-        goto out;
-    }
-    rc = archive_list(&toc, &out, err);
+    if (opt.json)
+        rc = listing_contents_json(&out, c, err);
+    else
+        listing_contents(&out, c, clock_now());
     if (rc == 0)
         rc = buf_check(&out, err);
-    archive_release(&toc);
     if (rc == 0)
         fwrite(out.data, 1, out.size, stdout);
-out:
-    if (fd >= 0)
-        close(fd);
+    buf_release(&out);
+    contents_release(c);
+    return rc;
+}
+
+static int list_file(const char *path, struct err *err)
+{
+    struct contents c;
+    struct buf out;
+    int rc;
+
+    if (!opt.toc)
+        return contents_read(path, os_cpus(), &c, err) < 0 ? -1 : print_contents(&c, err);
+    buf_init(&out, OUTPUT_MAX);
+    rc = contents_toc(path, &out, err);
+    if (rc == 0)
+        fwrite(out.data, 1, out.size, stdout);
     buf_release(&out);
     return rc;
 }
 
-static int list_contents(const char *path, struct err *err)
+static int list_fetched(struct fetched *f, struct err *err)
 {
     struct contents c;
     struct buf out;
-    int rc = -1;
+    int rc;
 
-    if (contents_read(path, os_cpus(), &c, err) < 0)
-        return -1;
+    if (!opt.toc)
+        return contents_read_stored(f->store, f->key, os_cpus(), &c, err) < 0 ? -1 : print_contents(&c, err);
     buf_init(&out, OUTPUT_MAX);
-    if (opt.json) {
-        rc = listing_contents_json(&out, &c, err);
-    } else {
-        listing_contents(&out, &c, clock_now());
-        rc = buf_check(&out, err);
-    }
+    rc = contents_toc_stored(f->store, f->key, &out, err);
     if (rc == 0)
         fwrite(out.data, 1, out.size, stdout);
     buf_release(&out);
-    contents_release(&c);
     return rc;
+}
+
+static int list_stored(const struct settings *s, const char *what, struct err *err)
+{
+    struct fetch_params p = { .settings = s,
+                              .what = what,
+                              .environment = opt.environment ? opt.environment : "production" };
+    struct fetched f;
+    int rc = -1;
+
+    if (places_check_environment(p.environment, err) < 0)
+        return -1;
+    if (fetch_find(&p, &f, err) == 0)
+        rc = list_fetched(&f, err);
+    fetched_release(&f);
+    return rc;
+}
+
+/* ---- which of them is meant ---------------------------------------------------------------------------------- */
+
+static bool is_backup_name(const char *url)
+{
+    return text_ends(url, ".dump") || text_ends(url, ".sql") || text_ends(url, ".sql.gz");
+}
+
+static int list_path(const struct settings *s, const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return err_set(err, ERR_NOT_FOUND, "can't find %s: %s", path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return list_catalog(s, path, err);
+    if (opt.environment)
+        return err_set(err, ERR_USAGE, "--environment chooses among backups, but %s is one", path);
+    return list_file(path, err);
 }
 
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
-    struct stat st;
+    const char *what = argc > 0 ? argv[0] : NULL;
 
     if (argc > 1)
-        return err_set(err, ERR_USAGE, "list takes one file or directory, but \"%s\" was given too", argv[1]);
+        return err_set(err, ERR_USAGE, "list takes one backup or place, but \"%s\" was given too", argv[1]);
     if (opt.json && opt.toc)
         return err_set(err, ERR_USAGE, "--toc has a format of its own and no JSON");
-    if (argc == 0)
-        return list_catalog(ctx->settings, NULL, err);
-    if (stat(argv[0], &st) < 0)
-        return err_set(err, ERR_NOT_FOUND, "can't find %s: %s", argv[0], strerror(errno));
-    if (S_ISDIR(st.st_mode))
-        return list_catalog(ctx->settings, argv[0], err);
-    if (opt.environment)
-        return err_set(err, ERR_USAGE, "--environment chooses among backups, but %s is one", argv[0]);
-    return opt.toc ? list_toc(argv[0], err) : list_contents(argv[0], err);
+    if (!what || (store_is_url(what) && !is_backup_name(what)))
+        return list_catalog(ctx->settings, what, err);
+    if (store_is_url(what) && opt.environment)
+        return err_set(err, ERR_USAGE, "--environment chooses among backups, but %s is one", what);
+    return fetch_is_meant(what) ? list_stored(ctx->settings, what, err) : list_path(ctx->settings, what, err);
 }
 
 APPLET(list, .summary = "list backups, or what is in one", .usage = usage, .examples = examples, .options = options,

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* contents.c - what is in a backup file: its tables, largest first. */
 #include "core/backup/contents.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/backup/repository.h"
 #include "core/base/os.h"
 #include "core/pg/walk.h"
 
@@ -53,13 +52,13 @@ static int from_manifest(struct contents *c, struct err *err)
     return 0;
 }
 
-static int from_archive(struct contents *c, int *fd, unsigned jobs, struct err *err)
+static int from_archive(struct contents *c, const struct walk_file *file, unsigned jobs, struct err *err)
 {
-    struct walk_params p = { .jobs = jobs };
+    struct walk_params p = { .file = *file, .jobs = jobs };
     struct walk_result found;
     int rc = -1;
 
-    if (walk_file_fd(&p.file, fd, err) < 0 || walk(&p, &found, err) < 0)
+    if (walk(&p, &found, err) < 0)
         return -1;
     if (set_text(&c->database, found.toc.database, err) < 0 ||
         set_text(&c->server_version, found.toc.server_version, err) < 0 ||
@@ -106,42 +105,52 @@ static int load_manifest(struct contents *c, struct err *err)
 }
 
 /* Anything but an archive has no contents that could be told. */
-static int check_archive(const char *path, int fd, const struct stat *st, struct err *err)
+static int check_archive(const struct contents *c, const struct walk_file *file, struct err *err)
 {
     char magic[5];
-    ssize_t n = S_ISREG(st->st_mode) ? os_pread(fd, magic, sizeof magic, 0, path, err) : 0;
+    ssize_t n = file->size > 0 ? file->read_at(file->cookie, magic, sizeof magic, 0, err) : 0;
 
     if (n < 0)
         return -1;
     if (archive_is(magic, (size_t)n))
         return 0;
-    err_set(err, ERR_DAMAGED, "%s is no custom-format archive and has no manifest: what is in it can't be told", path);
+    err_set(err, ERR_DAMAGED, "%s is no custom-format archive and has no manifest: what is in it can't be told",
+            c->path);
     err_hint(err, "if it is plain SQL, look into it with a pager");
     return -1;
 }
 
+static int read_file(struct contents *c, const struct walk_file *file, unsigned jobs, struct err *err)
+{
+    if (c->has_manifest ? from_manifest(c, err) < 0
+                        : check_archive(c, file, err) < 0 || from_archive(c, file, jobs, err) < 0)
+        return -1;
+    qsort(c->tables, c->n, sizeof *c->tables, largest_first);
+    return 0;
+}
+
+/* A pipe must not hold us. */
+static int open_file(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+    return fd < 0 ? err_set(err, ERR_NOT_FOUND, "can't open the backup %s: %s", path, strerror(errno)) : fd;
+}
+
 int contents_read(const char *path, unsigned jobs, struct contents *out, struct err *err)
 {
-    struct stat st;
+    struct walk_file file = { 0 };
     int fd = -1, rc = -1;
 
     memset(out, 0, sizeof *out);
-    if (set_text(&out->path, path, err) < 0)
-        return -1;
-    fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a pipe must not hold us */
-    if (fd < 0 || fstat(fd, &st) < 0) {
-        err_set(err, ERR_NOT_FOUND, "can't open the backup %s: %s", path, strerror(errno));
+    if (set_text(&out->path, path, err) < 0 || (fd = open_file(path, err)) < 0 || load_manifest(out, err) < 0)
+        goto out;
+    if (walk_file_fd(&file, &fd, err) < 0) {
+        err_context(err, "%s", path);
         goto out;
     }
-    out->size = (uint64_t)st.st_size;
-    if (load_manifest(out, err) < 0)
-        goto out;
-    if (out->has_manifest)
-        rc = from_manifest(out, err);
-    else if (check_archive(path, fd, &st, err) == 0)
-        rc = from_archive(out, &fd, jobs, err);
-    if (rc == 0)
-        qsort(out->tables, out->n, sizeof *out->tables, largest_first);
+    out->size = file.size;
+    rc = read_file(out, &file, jobs, err);
 out:
     if (fd >= 0)
         close(fd);
@@ -149,6 +158,108 @@ out:
         contents_release(out);
     return rc;
 }
+
+/* ---- in a store ---------------------------------------------------------------------------------------------- */
+
+struct stored {
+    struct store *store;
+    const char *key;
+    struct store_info info;
+};
+
+static ssize_t stored_read_at(void *cookie, void *bytes, size_t n, uint64_t offset, struct err *err)
+{
+    const struct stored *s = cookie;
+
+    return store_read_at(s->store, s->key, s->info.etag, bytes, n, offset, err);
+}
+
+static int open_stored(struct stored *s, struct store *store, const char *key, struct walk_file *file, struct err *err)
+{
+    *s = (struct stored){ .store = store, .key = key };
+    if (store_head(store, key, &s->info, err) < 0)
+        return -1;
+    *file = (struct walk_file){ .read_at = stored_read_at, .cookie = s, .size = s->info.size };
+    return 0;
+}
+
+static int load_stored_manifest(struct contents *c, const struct stored *s, struct err *err)
+{
+    struct err trouble = { 0 };
+
+    c->has_manifest = repository_manifest(s->store, s->key, &c->manifest, &trouble) == 0;
+    if (c->has_manifest || trouble.class == ERR_NOT_FOUND)
+        return 0;
+    *err = trouble;
+    return -1;
+}
+
+int contents_read_stored(struct store *store, const char *key, unsigned jobs, struct contents *out, struct err *err)
+{
+    struct walk_file file;
+    struct stored stored;
+    struct buf url;
+    int rc = -1;
+
+    memset(out, 0, sizeof *out);
+    buf_init(&url, 8192);
+    if (store_key_url(store, key, &url, err) < 0 || set_text(&out->path, url.data, err) < 0 ||
+        open_stored(&stored, store, key, &file, err) < 0)
+        goto out;
+    out->size = file.size;
+    if (load_stored_manifest(out, &stored, err) == 0)
+        rc = read_file(out, &file, jobs, err);
+out:
+    buf_release(&url);
+    if (rc < 0)
+        contents_release(out);
+    return rc;
+}
+
+/* ---- the table of contents ----------------------------------------------------------------------------------- */
+
+static int print_toc(const struct walk_file *file, struct buf *out, struct err *err)
+{
+    struct archive toc;
+    int rc;
+
+    if (walk_contents(file, &toc, err) < 0)
+        return -1;
+    rc = archive_list(&toc, out, err);
+    archive_release(&toc);
+    return rc == 0 ? buf_check(out, err) : -1;
+}
+
+int contents_toc(const char *path, struct buf *out, struct err *err)
+{
+    struct walk_file file;
+    int fd = open_file(path, err), rc = -1;
+
+    if (fd < 0)
+        return -1;
+    if (walk_file_fd(&file, &fd, err) < 0 || print_toc(&file, out, err) < 0)
+        err_context(err, "%s", path);
+    else
+        rc = 0;
+    close(fd);
+    return rc;
+}
+
+int contents_toc_stored(struct store *store, const char *key, struct buf *out, struct err *err)
+{
+    struct walk_file file;
+    struct stored stored;
+
+    if (open_stored(&stored, store, key, &file, err) < 0)
+        return -1;
+    if (print_toc(&file, out, err) == 0)
+        return 0;
+    if (err->class == ERR_DAMAGED)
+        err_context(err, "%s", key);
+    return -1;
+}
+
+/* -------------------------------------------------------------------------------------------------------------- */
 
 void contents_release(struct contents *c)
 {

@@ -47,27 +47,44 @@ static int settings_url(const struct settings *s, struct buf *url, struct err *e
     return buf_check(url, err);
 }
 
-struct store *repository_open(const struct settings *s, const char *url, int rights, struct err *err)
+static struct store *open_store(const struct settings *s, const char *url, struct store_params *p, int seconds,
+                                struct err *err)
 {
-    struct store_params p = { .rights = rights };
     struct store *store = NULL;
     struct buf text;
-    int parts, seconds;
+    int parts;
 
     buf_init(&text, 4096);
-    if (parse_sse(s, &p, err) < 0 || settings_bool(s, SETTING_S3_ALLOW_HTTP, &p.allow_http, err) < 0 ||
-        settings_int(s, SETTING_S3_MAX_PARTS, 1, 10000, &parts, err) < 0 ||
-        settings_int(s, SETTING_S3_RETRY_SECONDS, 0, 86400, &seconds, err) < 0)
+    if (parse_sse(s, p, err) < 0 || settings_bool(s, SETTING_S3_ALLOW_HTTP, &p->allow_http, err) < 0 ||
+        settings_int(s, SETTING_S3_MAX_PARTS, 1, 10000, &parts, err) < 0)
         goto out;
-    p.max_parts = (unsigned)parts;
-    p.retry_seconds = (unsigned)seconds;
-    p.no_retry = seconds == 0;
+    p->max_parts = (unsigned)parts;
+    p->retry_seconds = (unsigned)seconds;
+    p->no_retry = seconds == 0;
     if (url == NULL && settings_url(s, &text, err) < 0)
         goto out;
-    store = store_open(url != NULL ? url : text.data, &p, err);
+    store = store_open(url != NULL ? url : text.data, p, err);
 out:
     buf_release(&text);
     return store;
+}
+
+struct store *repository_open(const struct settings *s, const char *url, int rights, struct err *err)
+{
+    struct store_params p = { .rights = rights };
+    int seconds;
+
+    if (settings_int(s, SETTING_S3_RETRY_SECONDS, 0, 86400, &seconds, err) < 0)
+        return NULL;
+    return open_store(s, url, &p, seconds, err);
+}
+
+struct store *repository_open_briefly(const struct settings *s, const char *url, int rights, unsigned seconds,
+                                      struct err *err)
+{
+    struct store_params p = { .rights = rights };
+
+    return open_store(s, url, &p, (int)seconds, err);
 }
 
 int repository_check(struct store *store, struct err *err)

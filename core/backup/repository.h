@@ -15,6 +15,9 @@
 
 /* The store of the settings (SFB_BUCKET, SFB_S3_PREFIX, ...), or the one that url names (NULL: the settings'). */
 struct store *repository_open(const struct settings *s, const char *url, int rights, struct err *err);
+/* The same for somebody who waits at a terminal: a request that fails is given up after `seconds` (0: at once). */
+struct store *repository_open_briefly(const struct settings *s, const char *url, int rights, unsigned seconds,
+                                      struct err *err);
 
 /* Can it be used at all? Finds the credentials, of a store that needs them; asks the store itself nothing. */
 int repository_check(struct store *store, struct err *err);
