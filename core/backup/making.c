@@ -246,8 +246,12 @@ static void settle_files(struct making *m, bool good, const struct err *err)
 {
     bool keep = good ? m->params->local_only : m->proven && m->cached == NULL && err->class != ERR_SIGNAL;
 
-    if (m->taken && !keep)
-        snapshot_remove_files(&m->snapshot);
+    if (!m->taken || keep)
+        return;
+    /* The name is the second in which it started, and the work file claims it. The next run must not get the same: it
+     * would replace this backup in the store. */
+    clock_wait_past(m->snapshot.manifest.started);
+    snapshot_remove_files(&m->snapshot);
 }
 
 static int report(struct making *m, struct making_result *result, struct err *err)

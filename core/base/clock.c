@@ -20,6 +20,18 @@ time_t clock_now(void)
     return time(NULL);
 }
 
+void clock_wait_past(time_t t)
+{
+    const struct timespec moment = { .tv_nsec = 20 * 1000 * 1000 };
+    const double patience = 5;
+    double from = clock_monotonic();
+
+    if (getenv("SFB_TEST_NOW") != NULL)
+        return;
+    while (clock_now() <= t && clock_monotonic() - from < patience)
+        nanosleep(&moment, NULL);
+}
+
 double clock_monotonic(void)
 {
     struct timespec t = { 0 };

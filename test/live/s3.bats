@@ -1,0 +1,174 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a process; run sets stderr
+# s3.bats - backups in a real S3: there whole or not at all, under least privilege, and back again.
+load harness
+load s3-server
+
+setup_file() {
+    s3_have || skip "radosgw is not installed"
+    file_begin
+    pg_start
+    s3_start
+    s3_user backup BACKUPKEY00000000000 backup-secret-0123456789
+    s3_user restore RESTOREKEY0000000000 restore-secret-0123456789
+}
+teardown_file() { s3_stop; file_end; }
+
+setup() {
+    test_begin
+    db_new signupflow
+    db_new signupflow_staging
+    sql signupflow "CREATE TABLE events (id serial PRIMARY KEY, title text NOT NULL);
+                    INSERT INTO events (title) SELECT 'Event ' || n FROM generate_series(1, 5000) n"
+    export PRODUCTION_DATABASE_URL STAGING_DATABASE_URL SFB_BUCKET SFB_S3_RETRY_SECONDS=5
+    PRODUCTION_DATABASE_URL=$(db_url signupflow)
+    STAGING_DATABASE_URL=$(db_url signupflow_staging)
+    s3_environment
+    SFB_BUCKET=backups-$BATS_TEST_NUMBER
+    s3_call PUT "$SFB_BUCKET" >/dev/null
+}
+teardown() {
+    db_drop signupflow
+    db_drop signupflow_staging
+    test_end
+}
+
+# s3_call METHOD PATH [CURL-OPTIONS]: as the owner of everything; the answer's body.
+s3_call() {
+    local method=$1 path=$2
+    shift 2
+    curl -sS --fail-with-body --cacert "$S3_CA" -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" --aws-sigv4 aws:amz:us-east-1:s3 -u "$S3_KEY:$S3_SECRET" -X "$method" "$@" \
+        "https://localhost:$S3_PORT/$path"
+}
+keys() { s3_call GET "$SFB_BUCKET?list-type=2" | grep -o '<Key>[^<]*' | cut -c6-; }
+open_uploads() { s3_call GET "$SFB_BUCKET?uploads=" | grep -c '<UploadId>' || :; }
+
+# The contract's policy, for users of this server.
+contract_policy() {
+    cat >"$T/policy.json" <<END
+{ "Version": "2012-10-17", "Statement": [
+  { "Sid": "AllowBackupScriptWrite", "Effect": "Allow", "Principal": { "AWS": ["arn:aws:iam:::user/backup"] },
+    "Action": ["s3:PutObject", "s3:PutObjectAcl"], "Resource": "arn:aws:s3:::$SFB_BUCKET/production/*" },
+  { "Sid": "AllowRestoreScriptRead", "Effect": "Allow", "Principal": { "AWS": ["arn:aws:iam:::user/restore"] },
+    "Action": ["s3:GetObject", "s3:ListBucket"],
+    "Resource": ["arn:aws:s3:::$SFB_BUCKET/production/*", "arn:aws:s3:::$SFB_BUCKET"] },
+  { "Sid": "DenyUnencryptedUploads", "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject",
+    "Resource": "arn:aws:s3:::$SFB_BUCKET/*",
+    "Condition": { "StringNotEquals": { "s3:x-amz-server-side-encryption": "AES256" } } } ] }
+END
+    s3_call PUT "$SFB_BUCKET?policy=" --data-binary "@$T/policy.json" >/dev/null
+}
+
+@test "a backup is in the bucket with its manifest and globals, promoted, and in the cache" {
+    run -0 --separate-stderr sfb backup
+    has "$output" "^\[.*\] Uploading to S3: s3://$SFB_BUCKET/production/daily/backup-[0-9]{8}-[0-9]{6}\.dump$"
+    has "$output" '^\[.*\] Upload completed \([0-9]+s\)$'
+    has "$output" "^   S3 Location: s3://$SFB_BUCKET/production/daily/backup-"
+    for tier in daily weekly monthly; do
+        for ending in dump manifest.json globals.sql; do
+            keys | grep -qE "^production/$tier/backup-[0-9]{8}-[0-9]{6}\.$ending$"
+        done
+    done
+    [ "$(keys | wc -l)" = 9 ]
+    [ -z "$(ls "$WORK")" ]
+    [ "$(find "$CACHE" -name 'backup-*.dump' | wc -l)" = 1 ]
+    s3_call GET "$SFB_BUCKET/$(keys | grep 'daily.*dump$')" >"$T/stock.dump"
+    "$PG_BIN/pg_restore" --list "$T/stock.dump" | grep -q 'TABLE DATA public events'
+}
+
+@test "the second backup of a week is not promoted again" {
+    run -0 --separate-stderr sfb backup
+    run -0 --separate-stderr sfb backup
+    [ "$(keys | grep -c 'daily.*dump$')" = 2 ]
+    [ "$(keys | grep -c 'weekly.*dump$')" = 1 ]
+    [ "$(keys | grep -c 'monthly.*dump$')" = 1 ]
+}
+
+@test "latest comes back from the bucket, by download and from the cache" {
+    content_text signupflow >"$T/content"
+    run -0 --separate-stderr sfb backup
+    run -0 --separate-stderr sfb restore --force latest
+    has "$output" 'Not needed: the local cache has the same'
+    rm -r "${CACHE:?}"/*
+    run -0 --separate-stderr sfb restore --force latest@weekly
+    has "$output" '^\[.*\] Download completed'
+    same_content signupflow_staging "$T/content"
+    [ -z "$(find "$WORK" -name '*fetched*')" ]
+}
+
+@test "with nothing but the contract's backup policy a backup succeeds, promoted by a second upload" {
+    contract_policy
+    s3_environment BACKUPKEY00000000000 backup-secret-0123456789
+    run -0 --separate-stderr sfb backup
+    [ "$(keys | grep -c 'dump$')" = 3 ]
+    run -0 --separate-stderr sfb backup # what was promoted is remembered, as listing is denied
+    [ "$(keys | grep -c 'dump$')" = 4 ]
+    run -3 --separate-stderr sfb backup --environment staging
+}
+
+@test "with nothing but the contract's restore policy a backup is verified and restored" {
+    content_text signupflow >"$T/content"
+    run -0 --separate-stderr sfb backup
+    contract_policy
+    rm -r "${CACHE:?}"/*
+    s3_environment RESTOREKEY0000000000 restore-secret-0123456789
+    url=s3://$SFB_BUCKET/$(keys | grep 'daily.*dump$')
+    run -0 --separate-stderr sfb verify "$url"
+    has "$output" 'checksum +ETag and size as in the manifest'
+    run -0 --separate-stderr sfb restore --force "$url"
+    same_content signupflow_staging "$T/content"
+    run -3 --separate-stderr sfb backup
+    has "$stderr" 'AccessDenied|denied'
+}
+
+@test "a backup that can't be uploaded is kept on this host, and the exit code says so" {
+    s3_environment "$S3_KEY" wrong-secret
+    run -3 --separate-stderr sfb backup
+    has "$stderr" 'kept as'
+    [ "$(find "$CACHE" -name 'backup-*.manifest.json' | wc -l)" = 1 ]
+    s3_environment
+    [ -z "$(keys)" ]
+    [ "$(open_uploads)" = 0 ]
+}
+
+@test "an object that was replaced is noticed" {
+    run -0 --separate-stderr sfb backup
+    key=$(keys | grep 'daily.*dump$')
+    s3_call GET "$SFB_BUCKET/$key" >"$T/dump"
+    printf X | dd of="$T/dump" bs=1 seek=9000 conv=notrunc status=none
+    s3_call PUT "$SFB_BUCKET/$key" --data-binary "@$T/dump" >/dev/null
+    rm -r "${CACHE:?}"/*
+    run -2 --separate-stderr sfb verify "s3://$SFB_BUCKET/$key"
+    run ! sfb restore --force "s3://$SFB_BUCKET/$key"
+}
+
+@test "a large dump goes up in parts while it is made, and comes back" {
+    sql signupflow "CREATE TABLE noise AS SELECT n, (SELECT string_agg(sha256((n::text || m)::bytea), '') FROM generate_series(1, 32) m) AS bytes
+                    FROM generate_series(1, 40000) n"
+    content_text signupflow >"$T/content"
+    run -0 --separate-stderr sfb backup
+    s3_call GET "$SFB_BUCKET/$(keys | grep 'daily.*manifest.json$')" | grep -qE '"etag":\s*"[0-9a-f]{32}-[0-9]+"'
+    rm -r "${CACHE:?}"/*
+    run -0 --separate-stderr sfb restore --force latest
+    same_content signupflow_staging "$T/content"
+}
+
+@test "prune deletes what has expired, from the bucket and from the cache, and nothing else" {
+    for _ in 1 2 3 4 5; do run -0 --separate-stderr sfb backup --retention-days 1; done
+    SFB_TEST_NOW=$(($(date +%s) + 45 * 3600)) run -0 --separate-stderr sfb prune --dry-run
+    [ "$(grep -c '^   delete  production/daily/' <<<"$output")" = 2 ]
+    [ "$(keys | grep -c 'daily.*dump$')" = 5 ]
+    SFB_TEST_NOW=$(($(date +%s) + 45 * 3600)) run -0 --separate-stderr sfb prune
+    [ "$(keys | grep -c 'daily.*dump$')" = 3 ]
+    [ "$(keys | grep -c 'daily.*manifest.json$')" = 3 ]
+    [ "$(keys | grep -c 'weekly.*dump$')" = 1 ]
+}
+
+@test "no bucket, no credentials: one clear line each, before anything is dumped" {
+    unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+    run -6 --separate-stderr sfb backup
+    has "$stderr" 'credentials'
+    s3_environment
+    SFB_BUCKET=there-is-none run -3 --separate-stderr sfb backup
+    has "$stderr" 'NoSuchBucket|bucket'
+}
