@@ -220,9 +220,9 @@ directory() {
     on "$1"
     db_drop copy
     stock_dump -Fd -f "$T/theirs"
-    run -2 sfb verify "$T/theirs"
+    run -1 sfb verify "$T/theirs"
     has "$output" 'directory'
-    run -2 sfb restore --force "$T/theirs"
+    run -1 sfb restore --force "$T/theirs"
     has "$output" 'directory'
     stock_dump -Ft -f "$T/theirs.tar"
     run -2 sfb verify "$T/theirs.tar"
