@@ -9,6 +9,7 @@
 #include "core/base/progress.h"
 #include "core/base/text.h"
 #include "core/pg/load.h"
+#include "core/pg/ownership.h"
 #include "core/pg/proof.h"
 #include "core/pg/sqltext.h"
 #include "core/pg/upkeep.h"
@@ -120,6 +121,8 @@ static int run_archive(struct restoring *r, struct source *s, struct err *err)
             s->plan.skipped++;
         }
     rc = restore_run(&s->plan, &files, r->filling, RESTORE_REST, r->p->jobs, err);
+    if (rc == 0)
+        rc = ownership_apply(&s->plan, &files, r->filling, err);
 out:
     free(wanted);
     free(encoding);

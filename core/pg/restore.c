@@ -34,6 +34,16 @@ int restore_same_file(const char *path, int fd, struct err *err)
     return err_set(err, ERR_DAMAGED, "%s was replaced by another file after it had been verified", path);
 }
 
+char *restore_path(const struct restore_files *files, struct err *err)
+{
+    char *path;
+
+    if (asprintf(&path, "%s%s", files->path[0] == '-' ? "./" : "", files->path) >= 0)
+        return path;
+    err_no_memory(err);
+    return NULL;
+}
+
 /* The list for --use-list: NULL in *path when all is wanted. */
 static int write_list(const struct restore_plan *plan, const char *work_dir, char **path, struct err *err)
 {
@@ -69,11 +79,11 @@ int restore_run(const struct restore_plan *plan, const struct restore_files *fil
 
     if (restore_same_file(files->path, files->fd, err) < 0 || write_list(plan, files->work_dir, &list, err) < 0)
         goto out;
-    if (asprintf(&path, "%s%s", files->path[0] == '-' ? "./" : "", files->path) < 0)
-        path = NULL;
-    if (list != NULL && asprintf(&list_option, "--use-list=%s", list) < 0)
+    path = restore_path(files, err);
+    if (path == NULL)
+        goto out;
+    if (list != NULL && asprintf(&list_option, "--use-list=%s", list) < 0) {
         list_option = NULL;
-    if (path == NULL || (list != NULL && list_option == NULL)) {
         err_no_memory(err);
         goto out;
     }

@@ -30,8 +30,11 @@ struct restore_plan {
     struct names foreign;            /* owners that this user can't give things to, though they exist */
     struct names lost_tablespaces;
     bool no_owner, no_tablespaces;
-    bool *skip;                      /* per entry of the archive */
+    struct names refused;            /* roles that can't be had */
+    bool *skip;                      /* per entry of the archive: not for pg_restore */
     size_t skipped;
+    bool *mine;                      /* privileges that ownership.h gives instead */
+    size_t n_mine;
     struct names losses;             /* sentences: what will not be as it was */
 };
 
@@ -63,6 +66,9 @@ int restore_run(const struct restore_plan *plan, const struct restore_files *fil
 
 /* Settings of sessions that load data: nothing needs to be durable before the database gets its name. */
 const char *restore_session(int server_version);
+
+/* files->path as an argument, which is never taken for an option. Caller frees. */
+char *restore_path(const struct restore_files *files, struct err *err);
 
 /* ERR_DAMAGED when path is not the file that fd is. */
 int restore_same_file(const char *path, int fd, struct err *err);

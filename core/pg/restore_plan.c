@@ -263,18 +263,26 @@ static bool any_of(const struct names *some, const struct names *of)
     return false;
 }
 
-static int lose_owners(struct restore_plan *plan, const struct names *refused, struct err *err)
+/* Those of one set that are in the other, too. */
+static int both(const struct names *a, const struct names *b, struct names *out, struct err *err)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (names_have(b, a->items[i]) && names_add(out, a->items[i], err) < 0)
+            return -1;
+    return 0;
+}
+
+static int lose_owners(struct restore_plan *plan, struct err *err)
 {
     struct names lost = { 0 };
     int rc = -1;
 
-    for (size_t i = 0; i < plan->owners.n; i++)
-        if (names_have(refused, plan->owners.items[i]) && names_add(&lost, plan->owners.items[i], err) < 0)
-            goto out;
-    if (lost.n > 0 && add_loss(plan, &lost, err, "all objects will belong to %s, for there is no role ", plan->user) < 0)
+    if (both(&plan->owners, &plan->refused, &lost, err) < 0)
         goto out;
-    if (plan->foreign.n > 0 &&
-        add_loss(plan, &plan->foreign, err, "all objects will belong to %s, who is no member of ", plan->user) < 0)
+    if (lost.n > 0 && add_loss(plan, &lost, err, "%s will own what belonged to roles that do not exist here: ", plan->user) < 0)
+        goto out;
+    if (plan->foreign.n > 0 && add_loss(plan, &plan->foreign, err, "%s will own what belonged to roles it is no member of: ",
+                                        plan->user) < 0)
         goto out;
     plan->no_owner = lost.n > 0 || plan->foreign.n > 0;
     rc = 0;
@@ -283,38 +291,49 @@ out:
     return rc;
 }
 
-int restore_plan_settle(struct restore_plan *plan, const struct names *refused, struct err *err)
+/* One entry that grants something: left to pg_restore, or taken apart (privileges), or lost (policies, mappings). */
+static int settle_entry(struct restore_plan *plan, size_t i, struct names *lost, struct names *policies, struct err *err)
 {
-    const struct archive *a = plan->archive;
-    size_t n = a != NULL && refused->n > 0 ? a->n : 0; /* a script is not taken apart */
-    struct names policies = { 0 }, lost = { 0 };
-    size_t privileges = 0;
+    const struct archive_entry *e = &plan->archive->entries[i];
+    bool privileges = is_desc(e, "ACL") || is_desc(e, "DEFAULT ACL");
+    struct names roles = { 0 };
+    bool affected;
     int rc = -1;
 
-    if (lose_owners(plan, refused, err) < 0)
-        return -1;
-    for (size_t i = 0; i < n; i++) {
-        const struct archive_entry *e = &a->entries[i];
-        struct names roles = { 0 };
-        bool affected;
-
-        if (roles_of_entry(e, &roles, err) < 0)
-            goto out;
-        affected = any_of(&roles, refused);
-        for (size_t j = 0; affected && j < roles.n; j++)
-            if (names_have(refused, roles.items[j]) && names_add(&lost, roles.items[j], err) < 0)
-                goto out;
-        names_release(&roles);
-        if (!affected)
-            continue;
-        skip(plan, i);
-        privileges++;
-        if (is_desc(e, "POLICY") && names_add(&policies, e->tag != NULL ? e->tag : "", err) < 0)
-            goto out;
-    }
-    if (privileges > 0 && add_loss(plan, &lost, err, "privileges of %zu objects are not restored: there is no role ", privileges) < 0)
+    if (plan->skip[i] || e->defn == NULL || (e->tag != NULL && text_starts(e->tag, "DATABASE ")))
+        return 0;
+    if (roles_of_entry(e, &roles, err) < 0)
         goto out;
-    if (policies.n > 0 && add_loss(plan, &policies, err, "row security policies that name such roles are missing: ") < 0)
+    affected = any_of(&roles, &plan->refused);
+    if (affected || (privileges && plan->no_owner)) { /* privileges come after owners */
+        skip(plan, i);
+        plan->mine[i] = privileges;
+        plan->n_mine += privileges;
+    }
+    if (affected && both(&roles, &plan->refused, lost, err) < 0)
+        goto out;
+    if (affected && !privileges && names_add(policies, e->tag != NULL ? e->tag : "", err) < 0)
+        goto out;
+    rc = 0;
+out:
+    names_release(&roles);
+    return rc;
+}
+
+int restore_plan_settle(struct restore_plan *plan, const struct names *refused, struct err *err)
+{
+    size_t n = plan->archive != NULL ? plan->archive->n : 0; /* a script is not taken apart */
+    struct names policies = { 0 }, lost = { 0 };
+    int rc = -1;
+
+    if (names_add_all(&plan->refused, refused, err) < 0 || lose_owners(plan, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (settle_entry(plan, i, &lost, &policies, err) < 0)
+            goto out;
+    if (lost.n > 0 && add_loss(plan, &lost, err, "nothing is granted to roles that do not exist here: ") < 0)
+        goto out;
+    if (policies.n > 0 && add_loss(plan, &policies, err, "policies and user mappings of such roles are missing: ") < 0)
         goto out;
     rc = 0;
 out:
@@ -333,16 +352,18 @@ int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, st
     memset(plan, 0, sizeof *plan);
     plan->archive = a;
     plan->skip = calloc(a->n + 1, sizeof *plan->skip);
-    if (plan->skip == NULL) {
+    plan->mine = calloc(a->n + 1, sizeof *plan->mine);
+    if (plan->skip == NULL || plan->mine == NULL) {
         err_no_memory(err);
         goto out;
     }
     if (tool_for_archive(a->version % 256, major_of(a->dump_version), bindir, &plan->tool, err) < 0 ||
-        read_user(c, plan, err) < 0 || roles_of_archive(a, &plan->owners, &plan->others, err) < 0 ||
+        read_user(c, plan, err) < 0 || skip_forbidden(plan, err) < 0 ||
+        roles_of_archive(a, plan->skip, &plan->owners, &plan->others, err) < 0 ||
         names_add_all(&needed, &plan->owners, err) < 0 || names_add_all(&needed, &plan->others, err) < 0 ||
         roles_missing(c, &needed, &plan->missing, err) < 0 || extensions_of(a, &extensions, err) < 0 ||
         check_extensions(c, &extensions, err) < 0 ||
-        check_tablespaces(c, plan, err) < 0 || check_membership(c, plan, err) < 0 || skip_forbidden(plan, err) < 0)
+        check_tablespaces(c, plan, err) < 0 || check_membership(c, plan, err) < 0)
         goto out;
     warn_versions(c, plan);
     rc = 0;
@@ -367,12 +388,13 @@ int restore_plan_make_script(PGconn *c, const struct names *roles, const struct 
 
 void restore_plan_release(struct restore_plan *plan)
 {
-    struct names *sets[] = { &plan->owners, &plan->others, &plan->missing, &plan->foreign, &plan->lost_tablespaces,
-                             &plan->losses };
+    struct names *sets[] = { &plan->owners,  &plan->others, &plan->missing, &plan->foreign, &plan->lost_tablespaces,
+                             &plan->refused, &plan->losses };
 
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
         names_release(sets[i]);
     free(plan->user);
     free(plan->skip);
+    free(plan->mine);
     memset(plan, 0, sizeof *plan);
 }

@@ -124,12 +124,35 @@ int roles_of_entry(const struct archive_entry *e, struct names *out, struct err 
     return 0;
 }
 
-int roles_of_archive(const struct archive *a, struct names *owners, struct names *others, struct err *err)
+/* Only of these does pg_restore set the owner; with all others it is the table's or nobody's. */
+static bool has_owner(const struct archive_entry *e)
+{
+    static const char *const kinds[] = {
+        "AGGREGATE", "BLOB", "BLOB METADATA", "COLLATION", "CONVERSION", "DOMAIN", "EVENT TRIGGER", "FOREIGN DATA WRAPPER",
+        "FOREIGN TABLE", "FUNCTION", "MATERIALIZED VIEW", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY",
+        "PROCEDURAL LANGUAGE", "PROCEDURE", "PUBLICATION", "SCHEMA", "SEQUENCE", "SERVER", "STATISTICS", "TABLE",
+        "TEXT SEARCH CONFIGURATION", "TEXT SEARCH DICTIONARY", "TYPE", "VIEW",
+    };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (e->desc != NULL && strcmp(e->desc, kinds[i]) == 0)
+            return e->owner != NULL && *e->owner != '\0';
+    return false;
+}
+
+static bool is_database(const struct archive_entry *e)
+{
+    return e->desc != NULL && strcmp(e->desc, "DATABASE") == 0 && e->owner != NULL && *e->owner != '\0';
+}
+
+int roles_of_archive(const struct archive *a, const bool *skip, struct names *owners, struct names *others, struct err *err)
 {
     for (size_t i = 0; i < a->n; i++) {
         const struct archive_entry *e = &a->entries[i];
 
-        if (e->owner != NULL && *e->owner != '\0' && names_add(owners, e->owner, err) < 0)
+        if (skip[i])
+            continue;
+        if ((has_owner(e) && names_add(owners, e->owner, err) < 0) || (is_database(e) && names_add(others, e->owner, err) < 0))
             return -1;
         if (roles_of_entry(e, others, err) < 0)
             return -1;
