@@ -339,6 +339,30 @@ static int check_sql(struct check *c)
 
 /* ---- what both have -------------------------------------------------------------------------------------------- */
 
+/* Only pg_dump -Fd makes a directory with this in it. */
+static int refuse_directory(struct check *c)
+{
+    char *contents = NULL;
+
+    err_set(c->err, ERR_NOT_FOUND, "%s is a directory, not a backup file", c->path);
+    if (asprintf(&contents, "%s/toc.dat", c->path) < 0)
+        return -1;
+    if (access(contents, F_OK) == 0) {
+        err_set(c->err, ERR_NOT_FOUND, "%s is a dump in pg_dump's directory format, which sfb does not read", c->path);
+        err_hint(c->err, "`sfb pg_restore -d DATABASE %s` restores it, without a proof", c->path);
+    }
+    free(contents);
+    return -1;
+}
+
+/* Its first member is the table of contents. */
+static int refuse_tar(struct check *c)
+{
+    failed(c, "file", "it is a dump in pg_dump's tar format, which sfb does not read");
+    err_hint(c->err, "`sfb pg_restore -d DATABASE %s` restores it, without a proof", c->path);
+    return -1;
+}
+
 static int open_backup(struct check *c)
 {
     struct stat st;
@@ -353,7 +377,7 @@ static int open_backup(struct check *c)
     if (fstat(c->fd, &st) < 0)
         return err_errno(c->err, "can't look at %s", c->path);
     if (S_ISDIR(st.st_mode))
-        return err_set(c->err, ERR_NOT_FOUND, "%s is a directory, not a backup file", c->path);
+        return refuse_directory(c);
     if (!S_ISREG(st.st_mode))
         return err_set(c->err, ERR_NOT_FOUND, "%s is not a regular file", c->path);
     c->found->size = (uint64_t)st.st_size;
@@ -415,6 +439,10 @@ int integrity_check(const char *path, const struct integrity_params *p, struct i
     n = os_pread(c.fd, magic, sizeof magic, 0, path, err);
     if (n < 0)
         goto out;
+    if (n == sizeof magic && memcmp(magic, "toc.dat", sizeof magic) == 0) {
+        refuse_tar(&c);
+        goto out;
+    }
     found->kind = archive_is(magic, (size_t)n) ? KIND_CUSTOM : KIND_SQL;
     if ((found->kind == KIND_CUSTOM ? check_archive(&c) : check_sql(&c)) < 0)
         goto out;
