@@ -3,9 +3,10 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
-#include <mbedtls/ssl.h>
-#include <mbedtls/ssl_ciphersuites.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -39,10 +40,12 @@ struct http {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CURLcode once_result;
+static int slot = -1; /* of a struct http in an SSL_CTX */
 
 static void set_up(void)
 {
     once_result = curl_global_init(CURL_GLOBAL_ALL);
+    slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 }
 
 int http_setup(struct err *err)
@@ -215,50 +218,37 @@ static int on_progress(void *cookie, curl_off_t a, curl_off_t b, curl_off_t c, c
 
 /* ---- TLS ----------------------------------------------------------------------------------------------------- */
 
-static void note_time(char out[32], const mbedtls_x509_time *t)
+static void note_time(char out[32], const ASN1_TIME *t)
 {
-    snprintf(out, 32, "%04d-%02d-%02d", t->year, t->mon, t->day);
+    struct tm tm;
+
+    if (ASN1_TIME_to_tm(t, &tm) != 1 || strftime(out, 32, "%Y-%m-%d", &tm) == 0)
+        out[0] = '\0';
 }
 
-/* Verification is mbedTLS's; this only notes what it found, and in which certificate, for the message. */
-static int on_verify(void *cookie, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+/* Verification is OpenSSL's; this only notes which certificate it found wrong, or the server's own, for the message. */
+static int on_verify(int good, X509_STORE_CTX *verification)
 {
-    struct http *h = cookie;
+    SSL *ssl = X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx());
+    X509 *certificate = X509_STORE_CTX_get_current_cert(verification);
+    struct http *h = ssl ? SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot) : NULL;
 
-    (void)depth;
-    if (*flags == 0)
-        return 0;
-    h->facts.verify_flags |= *flags;
-    if (mbedtls_x509_dn_gets(h->facts.subject, sizeof h->facts.subject, &crt->subject) < 0)
-        h->facts.subject[0] = '\0';
-    note_time(h->facts.valid_from, &crt->valid_from);
-    note_time(h->facts.valid_to, &crt->valid_to);
-    return 0;
+    if (!h || !certificate || (good && X509_STORE_CTX_get_error_depth(verification) > 0))
+        return good;
+    if (!good)
+        h->facts.verify_error = X509_STORE_CTX_get_error(verification);
+    X509_NAME_oneline(X509_get_subject_name(certificate), h->facts.subject, sizeof h->facts.subject);
+    note_time(h->facts.valid_from, X509_get0_notBefore(certificate));
+    note_time(h->facts.valid_to, X509_get0_notAfter(certificate));
+    return good;
 }
 
-/* The cheapest of the good ciphers first: most servers take the client's order or this one anyway. mbedTLS would begin
- * with ChaCha20, which costs several times as much where the processor knows AES. */
-static const int ciphers[] = {
-    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
-    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
-    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_DHE_RSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_DHE_RSA_WITH_AES_256_GCM_SHA384,
-    0,
-};
-
-static CURLcode on_tls(CURL *curl, void *config, void *cookie)
+static CURLcode on_tls(CURL *curl, void *context, void *cookie)
 {
     (void)curl;
-    mbedtls_ssl_conf_verify(config, on_verify, cookie);
-    mbedtls_ssl_conf_cert_profile(config, &mbedtls_x509_crt_profile_default);
-    mbedtls_ssl_conf_ciphersuites(config, ciphers);
+    if (SSL_CTX_set_ex_data(context, slot, cookie) != 1)
+        return CURLE_OUT_OF_MEMORY;
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
     return CURLE_OK;
 }
 
@@ -271,7 +261,7 @@ static const char *set_trust(struct http *h)
 
     if (!bundle && (pem = trust_embedded(&size))) {
         blob.data = (void *)pem;
-        blob.len = size - 1;
+        blob.len = size - 1; /* without the NUL */
         curl_easy_setopt(h->curl, CURLOPT_CAINFO_BLOB, &blob);
         return "the authorities inside sfb";
     }

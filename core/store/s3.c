@@ -189,6 +189,11 @@ bool s3_set_region(struct s3 *s, const char *region)
     return changed;
 }
 
+bool s3_signs_bodies(const struct s3 *s)
+{
+    return http_is_plain(s->endpoint);
+}
+
 bool s3_add_sse(const struct s3 *s, struct sigv4_header *headers, size_t *n)
 {
     if (s->params.sse == STORE_SSE_NONE)

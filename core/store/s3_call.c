@@ -72,7 +72,7 @@ static void base64(char *out, const uint8_t *in, size_t n)
 }
 
 /* What stands for the body in the signature, and Content-MD5, so that the server looks too. */
-static int add_sums(struct draft *d, const struct s3_call *c, struct err *err)
+static int add_sums(const struct s3 *s, struct draft *d, const struct s3_call *c, struct err *err)
 {
     struct digest_sum own;
     const struct digest_sum *sum = c->sum;
@@ -87,7 +87,10 @@ static int add_sums(struct draft *d, const struct s3_call *c, struct err *err)
         digest_free(digest);
         sum = &own;
     }
-    text_hex(d->hash, sum->sha256, sizeof sum->sha256);
+    if (c->sum && c->body_size > 0 && !s3_signs_bodies(s))
+        snprintf(d->hash, sizeof d->hash, SIGV4_UNSIGNED);
+    else
+        text_hex(d->hash, sum->sha256, sizeof sum->sha256);
     add(d, "x-amz-content-sha256", d->hash);
     if (c->body_size > 0) {
         base64(d->md5, sum->md5, sizeof sum->md5);
@@ -145,7 +148,7 @@ static int draft_write(struct s3 *s, struct draft *d, const struct s3_call *c, c
     add(d, "x-amz-date", sigv4_date(d->date, s3_now(s)));
     if (key->token && *key->token)
         add(d, "x-amz-security-token", key->token);
-    if (add_sums(d, c, err) < 0)
+    if (add_sums(s, d, c, err) < 0)
         return -1;
     if (d->n + c->n_headers > MAX_HEADERS)
         return err_set(err, ERR_INTERNAL, "too many headers");

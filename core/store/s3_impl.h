@@ -111,6 +111,9 @@ int s3_address(struct s3 *s, const char *endpoint, const char *key, struct buf *
 /* The server says the bucket is in that region. false: we thought so already. */
 bool s3_set_region(struct s3 *s, const char *region);
 time_t s3_now(const struct s3 *s);
+/* Bodies are signed by their SHA-256 where anybody could change them on the way. Over TLS nobody can, and the signed
+ * Content-MD5 stands for them: half the processor time of an upload. */
+bool s3_signs_bodies(const struct s3 *s);
 bool s3_add_sse(const struct s3 *s, struct sigv4_header *headers, size_t *n); /* at most 2 */
 
 /* ---- s3_etag.c: pure ------------------------------------------------------------------------------------------- */

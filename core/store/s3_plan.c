@@ -20,10 +20,12 @@ void s3_plan_make(uint64_t expected_size, unsigned max_parts, unsigned parallel,
     if (memory == 0)
         return;
     buffers = memory / out->part_size; /* one is part 1, which waits; one is being filled, the rest is on its way */
-    if (buffers < 3)
-        out->spare = 0;
     if (buffers < 2 + (uint64_t)parallel)
         out->threads = buffers > 3 ? (unsigned)(buffers - 2) : 1;
+    if (buffers < 3)
+        out->spare = 0;
+    else if (buffers > 2 + (uint64_t)parallel)
+        out->spare = (unsigned)(buffers - 1 - parallel);
 }
 
 uint64_t s3_plan_part_size(const struct s3_plan *p, unsigned number)

@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/base/log.h"
-#include "core/base/os.h"
 #include "core/base/text.h"
-#include "core/io/pool.h"
+#include "core/store/s3_parts.h"
+#include "core/store/s3_sums.h"
 
-#define PIECE (256 * 1024)
 #define MUCH_MORE (160ULL << 20) /* of memory for buffers: worth a word in the log */
 
 struct s3_upload {
@@ -21,8 +20,8 @@ struct s3_upload {
     store_progress *progress;
     void *progress_cookie;
     struct s3_plan plan;
-    struct pool *pool;
-    struct s3_part *parts; /* plan.max_parts of them */
+    struct s3_parts *sending;
+    struct s3_part *parts; /* what has come of them: plan.max_parts */
     unsigned n;            /* parts begun, the first included; 0: nothing beyond the first yet */
     char id[S3_UPLOAD_ID]; /* "": not created */
     bool twice;            /* creating it may have been done twice */
@@ -30,10 +29,12 @@ struct s3_upload {
 
     char *first; /* in memory: part 1 */
     size_t first_n;
-    struct part_job *current;
+    struct part *current;             /* is being filled */
+    struct part *waiting[MD5X_LANES]; /* filled; their MD5s are computed side by side */
+    unsigned waiting_n;
 
     int fd;               /* 0: in memory */
-    uint64_t next_offset; /* where the next part begins; only who submits looks */
+    uint64_t next_offset; /* where the next part begins; only who hands out parts looks */
     pthread_t follower;
     bool following, ended; /* ended: no more will come */
     pthread_cond_t more;
@@ -41,12 +42,6 @@ struct s3_upload {
     pthread_mutex_t lock; /* of available, ended, err, progress */
     atomic_bool cancel;
     struct err err; /* what went wrong first */
-};
-
-struct part_job {
-    unsigned number;
-    char *bytes;
-    uint64_t room, size, offset;
 };
 
 /* ---- trouble ------------------------------------------------------------------------------------------------- */
@@ -60,6 +55,8 @@ static int fail(struct s3_upload *u, const struct err *err)
     atomic_store(&u->cancel, true);
     pthread_cond_broadcast(&u->more);
     pthread_mutex_unlock(&u->lock);
+    if (u->sending)
+        s3_parts_stop(u->sending, err);
     return -1;
 }
 
@@ -88,48 +85,12 @@ static void note_progress(struct s3_upload *u, uint64_t bytes)
 
 /* ---- one part, on a thread ----------------------------------------------------------------------------------- */
 
-static int sum_file(const struct s3_upload *u, struct digest *d, uint64_t offset, uint64_t n, struct err *err)
-{
-    char *piece = malloc(PIECE);
-    int rc = -1;
-
-    if (!piece)
-        return err_no_memory(err);
-    while (n > 0) {
-        size_t want = n < PIECE ? (size_t)n : PIECE;
-        ssize_t got = os_pread(u->fd, piece, want, offset, "the file to upload", err);
-
-        if (got < 0)
-            goto out;
-        if ((size_t)got < want) {
-            err_set(err, ERR_IO, "the file to upload is shorter than it was");
-            goto out;
-        }
-        digest_put(d, piece, want);
-        offset += want;
-        n -= want;
-    }
-    rc = 0;
-out:
-    free(piece);
-    return rc;
-}
-
-/* A body of memory, or of the file when bytes is NULL, and its sums. */
+/* A body of memory, or of the file when bytes is NULL, and its sums, unless its MD5 is known already. */
 static int make_body(struct s3_upload *u, const void *bytes, uint64_t offset, uint64_t size, struct s3_body *body,
-                     struct digest_sum *sum, struct err *err)
+                     struct digest_sum *sum, bool summed, struct err *err)
 {
-    struct digest *d = digest_new(DIGEST_MD5 | DIGEST_SHA256);
-    int rc = 0;
+    int which = s3_signs_bodies(u->s->s3) ? DIGEST_MD5 | DIGEST_SHA256 : DIGEST_MD5;
 
-    if (!d)
-        return err_no_memory(err);
-    if (bytes)
-        digest_put(d, bytes, (size_t)size);
-    else
-        rc = sum_file(u, d, offset, size, err);
-    digest_end(d, sum);
-    digest_free(d);
     *body = (struct s3_body){
         .bytes = bytes,
         .size = size,
@@ -140,59 +101,21 @@ static int make_body(struct s3_upload *u, const void *bytes, uint64_t offset, ui
         .if_absent = u->if_absent,
         .cancel = &u->cancel,
     };
-    return rc;
+    return summed ? 0 : s3_sums_one(which, bytes, u->fd, offset, size, sum, err);
 }
 
-static int send_part(struct s3_upload *u, unsigned number, const void *bytes, uint64_t offset, uint64_t size,
-                     struct err *err)
+static int send_part(void *cookie, struct part *p, struct err *err)
 {
+    struct s3_upload *u = cookie;
     struct digest_sum sum;
     struct s3_body body;
 
-    if (make_body(u, bytes, offset, size, &body, &sum, err) < 0 ||
-        s3_put_part(u->s->s3, u->key, u->id, number, &body, &u->parts[number - 1], err) < 0)
-        return -1;
-    note_progress(u, size);
+    memcpy(sum.md5, p->md5, sizeof sum.md5);
+    if (make_body(u, p->bytes, p->offset, p->size, &body, &sum, p->summed, err) < 0 ||
+        s3_put_part(u->s->s3, u->key, u->id, p->number, &body, &u->parts[p->number - 1], err) < 0)
+        return fail(u, err);
+    note_progress(u, p->size);
     return 0;
-}
-
-static int do_work(void *job, void *worker, void *cookie, struct err *err)
-{
-    struct part_job *j = job;
-    struct s3_upload *u = cookie;
-
-    (void)worker;
-    if (atomic_load(&u->cancel))
-        return err_set(err, ERR_UPLOAD, "given up");
-    return send_part(u, j->number, j->bytes, j->offset, j->size, err) < 0 ? fail(u, err) : 0;
-}
-
-static int do_done(void *job, void *cookie, struct err *err)
-{
-    (void)job, (void)cookie, (void)err;
-    return 0;
-}
-
-static int job_init(void *job, void *cookie)
-{
-    (void)job, (void)cookie; /* memory comes with the first part it carries */
-    return 0;
-}
-
-static void job_release(void *job, void *cookie)
-{
-    (void)cookie;
-    free(((struct part_job *)job)->bytes);
-}
-
-static void *worker_new(void *cookie)
-{
-    return cookie;
-}
-
-static void worker_free(void *worker)
-{
-    (void)worker;
 }
 
 /* ---- handing out parts --------------------------------------------------------------------------------------- */
@@ -200,16 +123,8 @@ static void worker_free(void *worker)
 /* The second part is what makes it a multipart upload. */
 static int create(struct s3_upload *u, struct err *err)
 {
-    static const struct pool_ops ops = {
-        .job_size = sizeof(struct part_job),
-        .job_init = job_init,
-        .job_release = job_release,
-        .worker_new = worker_new,
-        .worker_free = worker_free,
-        .work = do_work,
-        .done = do_done,
-    };
-    uint64_t memory = u->fd ? 0 : (1 + u->plan.threads + u->plan.spare) * u->plan.part_size;
+    unsigned held = u->plan.threads + u->plan.spare;
+    uint64_t memory = u->fd ? 0 : (1 + held) * u->plan.part_size;
     char size[TEXT_SHORT];
 
     if (memory > MUCH_MORE)
@@ -220,48 +135,76 @@ static int create(struct s3_upload *u, struct err *err)
         return err_no_memory(err);
     if (s3_create_upload(u->s->s3, u->key, u->content_type, u->id, &u->twice, err) < 0)
         return -1;
-    u->pool = pool_new(&ops, u, u->plan.threads, u->plan.spare, err);
+    u->sending = s3_parts_new(u->plan.threads, u->fd ? held + MD5X_LANES : held, send_part, u, err);
     u->n = 1;
-    return u->pool ? 0 : -1;
+    return u->sending ? 0 : -1;
 }
 
-static struct part_job *next_job(struct s3_upload *u, struct err *err)
+static int make_room(const struct s3_upload *u, struct part *p, struct err *err)
 {
-    struct part_job *j;
+    uint64_t room = s3_plan_part_size(&u->plan, p->number);
     char *bytes;
+
+    if (u->fd || p->room >= room)
+        return 0;
+    bytes = realloc(p->bytes, room);
+    if (!bytes)
+        return err_no_memory(err);
+    p->bytes = bytes;
+    p->room = room;
+    return 0;
+}
+
+static struct part *next_part(struct s3_upload *u, struct err *err)
+{
+    struct part *p;
 
     if (u->n == 0 && create(u, err) < 0)
         return NULL;
     if (u->n == u->plan.max_parts) {
-        err_set(err, ERR_UPLOAD, "%s/%s has become larger than %u parts can carry", u->s->store.url, u->key, u->n);
+        err_set(err, ERR_UPLOAD, "%s has become larger than %u parts can carry", u->key, u->n);
         err_hint(err, "set SFB_S3_MAX_PARTS to what the provider allows, at most 10000");
         return NULL;
     }
-    j = pool_next(u->pool);
-    if (!j) {
-        if (check_failed(u, err) == 0)
-            pool_finish(u->pool, err);
+    p = s3_parts_take(u->sending, err);
+    if (!p)
+        return NULL;
+    p->number = ++u->n;
+    p->offset = u->next_offset;
+    if (make_room(u, p, err) < 0) {
+        fail(u, err);
+        s3_parts_send(u->sending, p); /* given back */
         return NULL;
     }
-    j->number = ++u->n;
-    j->size = 0;
-    j->offset = u->next_offset;
-    if (!u->fd && j->room < s3_plan_part_size(&u->plan, j->number)) {
-        bytes = realloc(j->bytes, s3_plan_part_size(&u->plan, j->number));
-        if (!bytes) {
-            err_no_memory(err);
-            return NULL;
-        }
-        j->bytes = bytes;
-        j->room = s3_plan_part_size(&u->plan, j->number);
-    }
-    return j;
+    return p;
 }
 
-static void submit(struct s3_upload *u, struct part_job *j)
+static int send_waiting(struct s3_upload *u, struct err *err)
 {
-    u->next_offset += j->size;
-    pool_submit(u->pool, j);
+    int rc = 0;
+
+    if (u->waiting_n >= S3_SUMS_WORTH && !s3_signs_bodies(u->s->s3))
+        rc = s3_sums_many(u->waiting, u->waiting_n, u->fd, err);
+    if (rc < 0)
+        fail(u, err);
+    for (unsigned i = 0; i < u->waiting_n; i++)
+        s3_parts_send(u->sending, u->waiting[i]);
+    u->waiting_n = 0;
+    return rc;
+}
+
+/* A part is whole. While all senders are busy it waits for others, so that their MD5s cost less. */
+static int add_part(struct s3_upload *u, struct part *p, bool more_soon, struct err *err)
+{
+    unsigned most = u->fd || u->plan.spare > MD5X_LANES ? MD5X_LANES : u->plan.spare;
+
+    u->next_offset += p->size;
+    if (u->waiting_n > 0 && u->waiting[0]->size != p->size && send_waiting(u, err) < 0)
+        return -1;
+    u->waiting[u->waiting_n++] = p;
+    if (u->waiting_n < most && more_soon && !s3_parts_idle(u->sending))
+        return 0;
+    return send_waiting(u, err);
 }
 
 /* ---- bytes that are written ---------------------------------------------------------------------------------- */
@@ -279,19 +222,20 @@ static size_t fill(char *to, uint64_t *used, uint64_t room, const char *from, si
 
 static int fill_part(struct s3_upload *u, const char **at, size_t *n, struct err *err)
 {
-    struct part_job *j = u->current;
+    struct part *p = u->current;
+    uint64_t size;
     size_t took;
 
-    if (!j && !(j = u->current = next_job(u, err)))
+    if (!p && !(p = u->current = next_part(u, err)))
         return -1;
-    took = fill(j->bytes, &j->size, s3_plan_part_size(&u->plan, j->number), *at, *n);
+    size = s3_plan_part_size(&u->plan, p->number);
+    took = fill(p->bytes, &p->size, size, *at, *n);
     *at += took;
     *n -= took;
-    if (j->size == s3_plan_part_size(&u->plan, j->number)) {
-        u->current = NULL;
-        submit(u, j);
-    }
-    return 0;
+    if (p->size < size)
+        return 0;
+    u->current = NULL;
+    return add_part(u, p, true, err);
 }
 
 static int do_write(struct upload *up, const void *bytes, size_t n, struct err *err)
@@ -321,8 +265,9 @@ static int do_patch(struct upload *up, uint64_t offset, const void *bytes, size_
 
 /* ---- a file that grows --------------------------------------------------------------------------------------- */
 
-/* Waits until the next part is whole, or the end is known. Its size; 0: there is no more. */
-static uint64_t wait_for_part(struct s3_upload *u)
+/* Waits until the next part is whole, or the end is known. Its size; 0: there is no more. *more: the one after it is
+ * there, too. */
+static uint64_t wait_for_part(struct s3_upload *u, bool *more)
 {
     uint64_t size = s3_plan_part_size(&u->plan, u->n == 0 ? 2 : u->n + 1), there = 0;
 
@@ -332,6 +277,7 @@ static uint64_t wait_for_part(struct s3_upload *u)
     if (!atomic_load(&u->cancel) && u->up.available > u->next_offset)
         there = u->up.available - u->next_offset;
     pthread_mutex_unlock(&u->lock);
+    *more = there >= 2 * size;
     return there < size ? there : size;
 }
 
@@ -340,17 +286,19 @@ static void *follow(void *cookie)
     struct s3_upload *u = cookie;
     struct err err = { 0 };
     uint64_t size;
+    bool more;
 
     u->next_offset = u->up.first_size;
-    while ((size = wait_for_part(u)) > 0) {
-        struct part_job *j = next_job(u, &err);
+    while ((size = wait_for_part(u, &more)) > 0) {
+        struct part *p = next_part(u, &err);
 
-        if (!j) {
+        if (!p) {
             fail(u, &err);
             break;
         }
-        j->size = size;
-        submit(u, j);
+        p->size = size;
+        if (add_part(u, p, more, &err) < 0)
+            break;
     }
     return NULL;
 }
@@ -399,7 +347,7 @@ static int put_whole(struct s3_upload *u, uint64_t size, struct store_result *ou
     struct digest_sum sum;
     struct s3_body body;
 
-    if (make_body(u, u->fd ? NULL : u->first, 0, size, &body, &sum, err) < 0 ||
+    if (make_body(u, u->fd ? NULL : u->first, 0, size, &body, &sum, false, err) < 0 ||
         s3_put(u->s->s3, u->key, &body, out, err) < 0)
         return -1;
     note_progress(u, size);
@@ -408,13 +356,14 @@ static int put_whole(struct s3_upload *u, uint64_t size, struct store_result *ou
 
 static int complete(struct s3_upload *u, uint64_t size, struct store_result *out, struct err *err)
 {
+    struct part first = { .number = 1, .bytes = u->fd ? NULL : u->first, .size = u->up.first_size };
     uint8_t(*md5s)[16] = calloc(u->n, 16);
     char expected[128];
     int rc = -1;
 
     if (!md5s)
         return err_no_memory(err);
-    if (send_part(u, 1, u->fd ? NULL : u->first, 0, u->up.first_size, err) < 0)
+    if (send_part(u, &first, err) < 0)
         goto out;
     for (unsigned i = 0; i < u->n; i++)
         memcpy(md5s[i], u->parts[i].md5, 16);
@@ -428,20 +377,16 @@ out:
 /* Everything but the first part is on its way or there. */
 static int wait_for_parts(struct s3_upload *u, struct err *err)
 {
-    if (u->current) {
-        struct part_job *last = u->current;
+    struct part *last = u->current;
 
-        u->current = NULL;
-        submit(u, last);
-    }
     stop_following(u);
-    if (u->pool && pool_finish(u->pool, err) < 0) {
-        struct err first;
-
-        if (check_failed(u, &first) < 0)
-            *err = first;
+    u->current = NULL;
+    if (last && add_part(u, last, false, err) < 0)
         return -1;
-    }
+    if (u->waiting_n > 0 && send_waiting(u, err) < 0)
+        return -1;
+    if (u->sending && s3_parts_wait(u->sending, err) < 0)
+        return -1;
     return check_failed(u, err);
 }
 
@@ -500,6 +445,21 @@ static void clean_up(struct s3_upload *u)
         s3_list_uploads(u->s->s3, u->key, abort_other, u, NULL, &err);
 }
 
+static void drop_parts(struct s3_upload *u)
+{
+    struct err given_up = { .class = ERR_UPLOAD, .message = "given up" };
+
+    if (!u->sending)
+        return;
+    if (!u->done)
+        s3_parts_stop(u->sending, &given_up);
+    if (u->current)
+        s3_parts_send(u->sending, u->current);
+    while (u->waiting_n > 0)
+        s3_parts_send(u->sending, u->waiting[--u->waiting_n]);
+    s3_parts_free(u->sending);
+}
+
 static void do_free(struct upload *up)
 {
     struct s3_upload *u = (struct s3_upload *)up;
@@ -507,7 +467,7 @@ static void do_free(struct upload *up)
     if (!u->done)
         atomic_store(&u->cancel, true);
     stop_following(u);
-    pool_free(u->pool);
+    drop_parts(u);
     clean_up(u);
     pthread_cond_destroy(&u->more);
     pthread_mutex_destroy(&u->lock);

@@ -89,6 +89,9 @@ rgw_frontends = beast endpoint=127.0.0.1:$S3_PLAIN_PORT ssl_endpoint=127.0.0.1:$
 rgw_dns_name = localhost
 rgw_crypt_require_ssl = false
 rgw_lc_debug_interval = ${S3_LC_SECONDS:-10}
+rgw_gc_obj_min_wait = 5
+rgw_gc_processor_period = 5
+rgw_gc_processor_max_time = 5
 rgw_enable_usage_log = false
 rgw_max_chunk_size = 4194304
 CONF

@@ -40,17 +40,24 @@ $(B)/unit/embed.o: vendor/embed.S $(B)/vendor-path
 	@mkdir -p $(@D)
 	@$(UNIT_CC) -Wa,-I,$(UNIT_V)/share -c -o $@ $<
 
-$(B)/unit/core.a: $(unit_objects) $(B)/unit/embed.o
+$(B)/unit/core.a: $(unit_objects) $(B)/unit/embed.o $(B)/unit/test/unit/host/openssl.o
 	@rm -f $@
 	@ar rc $@ $^
 
 $(B)/unit/test_%: test/unit/test_%.c $(B)/unit/core.a
 	@echo "unit ld $@"
 	@$(UNIT_CC) $(UNIT_CPPFLAGS) $(UNIT_CFLAGS) $(UNIT_SANITIZE) -no-pie -MMD -MP -o $@ $< $(B)/unit/core.a $(UNIT_LIBS) \
-	    -lcmocka -lm -pthread
+	    $(B)/unit/core.a -lcmocka -lm -pthread
+
+# Programs for the live tests that talk to a layer of core itself, with the same sanitizers: test/live/tool_NAME.c.
+tools: $(patsubst test/live/%.c,$(B)/unit/%,$(wildcard test/live/tool_*.c)) ## build the live tests' own programs
+$(B)/unit/tool_%: test/live/tool_%.c $(B)/unit/core.a
+	@echo "unit ld $@"
+	@$(UNIT_CC) $(UNIT_CPPFLAGS) $(UNIT_CFLAGS) $(UNIT_SANITIZE) -no-pie -MMD -MP -o $@ $< $(B)/unit/core.a $(UNIT_LIBS) \
+	    $(B)/unit/core.a -lm -pthread
 
 unit: $(unit_tests) ## build the unit tests
 check-unit: unit ## build the unit tests and run them
 	@CMOCKA_MESSAGE_OUTPUT=TAP prove -j$$(nproc) --exec '' $(unit_tests)
 
-.PHONY: unit check-unit
+.PHONY: unit check-unit tools
