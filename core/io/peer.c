@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "core/io/peer.h"
+
+#include <curl/curl.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/io/http.h"
+#include "core/io/trust.h"
+
+struct look {
+    CURL *curl;
+    struct peer *out;
+};
+
+static time_t end_of(const SSL *ssl)
+{
+    X509 *certificate = SSL_get1_peer_certificate(ssl);
+    struct tm tm;
+    time_t end = 0;
+
+    if (certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
+        end = timegm(&tm);
+    X509_free(certificate);
+    return end;
+}
+
+/* The connection's TLS can be asked for while an answer comes in, not afterwards. */
+static size_t on_header(char *line, size_t one, size_t n, void *cookie)
+{
+    struct look *l = cookie;
+    struct curl_tlssessioninfo *tls = NULL;
+
+    (void)line;
+    if (l->out->version[0] == '\0' && curl_easy_getinfo(l->curl, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK && tls &&
+        tls->backend == CURLSSLBACKEND_OPENSSL && tls->internals) {
+        snprintf(l->out->version, sizeof l->out->version, "%s", SSL_get_version(tls->internals));
+        l->out->until = end_of(tls->internals);
+    }
+    return one * n;
+}
+
+static size_t on_body(char *bytes, size_t one, size_t n, void *cookie)
+{
+    (void)bytes, (void)cookie;
+    return one * n;
+}
+
+static void set_trust(CURL *curl, const char *ca_bundle)
+{
+    const char *bundle = ca_bundle ? ca_bundle : trust_host_bundle(), *pem;
+    struct curl_blob blob = { .flags = CURL_BLOB_NOCOPY };
+    size_t size;
+
+    if (bundle) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, bundle);
+    } else if ((pem = trust_embedded(&size))) {
+        blob.data = (void *)pem;
+        blob.len = size - 1;
+        curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+    }
+}
+
+bool peer_look(const char *url, const char *ca_bundle, struct peer *out)
+{
+    struct err ignored = { 0 };
+    struct look look = { .out = out };
+
+    memset(out, 0, sizeof *out);
+    if (http_is_plain(url) || http_setup(&ignored) < 0 || !(look.curl = curl_easy_init()))
+        return false;
+    curl_easy_setopt(look.curl, CURLOPT_URL, url);
+    curl_easy_setopt(look.curl, CURLOPT_PROTOCOLS_STR, "https");
+    curl_easy_setopt(look.curl, CURLOPT_NOBODY, 1L);
+    curl_easy_setopt(look.curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(look.curl, CURLOPT_TIMEOUT, 10L);
+    curl_easy_setopt(look.curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(look.curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(look.curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(look.curl, CURLOPT_HEADERDATA, &look);
+    curl_easy_setopt(look.curl, CURLOPT_WRITEFUNCTION, on_body);
+    set_trust(look.curl, ca_bundle);
+    (void)curl_easy_perform(look.curl);
+    curl_easy_cleanup(look.curl);
+    return out->version[0] != '\0';
+}
