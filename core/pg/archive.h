@@ -11,7 +11,7 @@
  *   string    an int with the length, then that many bytes, without a NUL; length -1: there is no string
  *   offset    a byte (1: not known, 2: known, 3: the entry has no data), then offset_size bytes, least first (8)
  *
- *   archive   header, contents, block*                                     and then the file ends
+ *   archive   header, contents, block*                                     and then the file ends; but see below
  *
  *   header    "PGDMP", byte major, byte minor, byte revision, byte int_size, byte offset_size, byte format (1: custom)
  *             1.15 on: byte method (0 none, 1 gzip, 2 lz4, 3 zstd)
@@ -44,7 +44,9 @@
  *
  * A table's rows are COPY text: a newline after each, tabs between values, \N for null; behind the last row comes
  * "\.\n\n\n". Blocks stand in the order of their entries. pg_dump leaves the offsets "not known" when it can't seek,
- * and everybody can read such an archive from start to end.
+ * and everybody can read such an archive from start to end. pg_dump 16 and newer opens its standard output for appending:
+ * after "pg_dump -Fc >file" the contents with the offsets, which should have replaced those without, stand a second time
+ * behind the last block.
  *
  * THE READER trusts nothing: a length counts only as far as bytes really arrive, memory has a maximum, and an error is
  * ERR_DAMAGED (or what the source said) with the offset at which the archive stops making sense.
@@ -90,10 +92,11 @@ struct archive {
     const char *database, *server_version, *dump_version; /* NULL: not there */
     struct archive_entry *entries;
     size_t n;
-    uint64_t method_at; /* where the method byte or the level int stands */
-    uint64_t data_at;   /* the first block; the size of header and contents */
-    char *bytes;        /* what the strings point into */
-    size_t memory;      /* that all of this takes */
+    uint64_t method_at;   /* where the method byte or the level int stands */
+    uint64_t contents_at; /* where the number of entries stands */
+    uint64_t data_at;     /* the first block; the size of header and contents */
+    char *bytes;          /* what the strings point into */
+    size_t memory;        /* that all of this takes */
     int *depends_pool;
     struct archive_index *index; /* of archive_find */
 };

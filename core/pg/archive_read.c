@@ -417,7 +417,10 @@ int archive_read(struct archive *a, struct archive_in *in, size_t max_memory, ar
     int rc = -1;
 
     memset(a, 0, sizeof *a);
-    if (get_header(&r) < 0 || get_contents(&r) < 0)
+    if (get_header(&r) < 0)
+        goto out;
+    a->contents_at = r.n;
+    if (get_contents(&r) < 0)
         goto out;
     a->data_at = r.n;
     if (raw != NULL && raw(cookie, a, r.bytes, r.n, err) < 0)

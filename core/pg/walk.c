@@ -11,6 +11,7 @@
 #include "core/pg/walk_job.h"
 
 #define READ_SIZE (4 * WALK_TEXT)
+#define PIECE ((size_t)64 * 1024)
 #define THREADS 12                         /* more would cost more memory than a verification should take */
 #define MEMORY ((size_t)180 * 1024 * 1024) /* that, contents included; a thread's part of it: */
 #define THREAD_MEMORY (5 * WALK_TEXT)
@@ -260,6 +261,77 @@ static int check_place(const struct archive_entry *e, const struct archive_entry
     return 0;
 }
 
+static int read_exactly(const struct walk_file *file, char *bytes, size_t n, uint64_t offset, struct err *err)
+{
+    while (n > 0) {
+        ssize_t got = file->read_at(file->cookie, bytes, n, offset, err);
+
+        if (got <= 0)
+            return got < 0 ? -1 : err_set(err, ERR_DAMAGED, "the archive ends at offset %" PRIu64, offset);
+        bytes += got;
+        n -= (size_t)got;
+        offset += (uint64_t)got;
+    }
+    return 0;
+}
+
+/* Makes equal what may differ: in n bytes that stood at `at`, the offsets of the entries. *next goes through these. */
+static void blank_offsets(const struct archive *toc, size_t *next, uint64_t at, char *bytes, size_t n)
+{
+    for (size_t i = *next; i < toc->n && toc->entries[i].offset_at < at + n; i++) {
+        uint64_t from = toc->entries[i].offset_at, to = from + (uint64_t)toc->offset_size + 1;
+
+        *next = i; /* it may go on in the next piece */
+        if (to <= at)
+            continue;
+        from = from > at ? from - at : 0;
+        to = to < at + n ? to - at : n;
+        memset(bytes + from, 0, (size_t)(to - from));
+    }
+}
+
+/* Do the contents stand at `start` once more? As pg_dump writes them a second time: archive.h. 1, 0, or -1 and err. */
+static int is_contents_again(const struct scanner *s, uint64_t start, struct err *err)
+{
+    const struct archive *toc = &s->t.result->toc;
+    uint64_t size = toc->data_at - toc->contents_at;
+    size_t next_a = 0, next_b = 0;
+    char *a = NULL, *b = NULL;
+    int rc = 0;
+
+    if (s->t.params->file.size - start != size)
+        return 0;
+    a = malloc(PIECE);
+    b = malloc(PIECE);
+    if (a == NULL || b == NULL)
+        rc = err_no_memory(err);
+    for (uint64_t at = toc->contents_at; rc == 0 && at < toc->data_at; at += PIECE) {
+        size_t n = toc->data_at - at < PIECE ? (size_t)(toc->data_at - at) : PIECE;
+
+        rc = os_check_interrupt(err);
+        if (rc < 0 || (rc = read_exactly(&s->t.params->file, a, n, at, err)) < 0 ||
+            (rc = read_exactly(&s->t.params->file, b, n, start + at - toc->contents_at, err)) < 0)
+            break;
+        blank_offsets(toc, &next_a, at, a, n);
+        blank_offsets(toc, &next_b, at, b, n);
+        rc = memcmp(a, b, n) == 0 ? 0 : 1;
+    }
+    free(a);
+    free(b);
+    return rc < 0 ? -1 : rc == 0;
+}
+
+/* Every entry has had its block. */
+static int check_end(const struct scanner *s, uint64_t end, struct err *err)
+{
+    uint64_t more = s->t.params->file.size - end;
+    int again = more == 0 ? 1 : is_contents_again(s, end, err);
+
+    if (again == 0)
+        err_set(err, ERR_DAMAGED, "offset %" PRIu64 ": %" PRIu64 " bytes follow the end of the archive", end, more);
+    return again > 0 ? 0 : -1;
+}
+
 /* The archive's next block. 0: there is none. */
 static int scan_block(struct scanner *s, struct err *err)
 {
@@ -271,12 +343,8 @@ static int scan_block(struct scanner *s, struct err *err)
     char name[160];
     int rc;
 
-    if (expected == NULL) {
-        if (start < s->t.params->file.size)
-            return err_set(err, ERR_DAMAGED, "offset %" PRIu64 ": %" PRIu64 " bytes follow the end of the archive",
-                           start, s->t.params->file.size - start);
-        return 0;
-    }
+    if (expected == NULL)
+        return check_end(s, start, err);
     rc = archive_in_block(&s->in, toc, &type, &e, err);
     if (rc < 0)
         return -1;

@@ -5,7 +5,7 @@
  * comes out is stored nowhere; memory does not depend on the data, nor on what the data claims to be. Checked are: the
  * structure; that every entry with data has its block exactly once and every block its entry; that known offsets are
  * right; that compressed data is whole and has its checksum; that a table's rows end as COPY text ends; that nothing
- * follows the last block.
+ * follows the last block, but what pg_dump itself puts there (archive.h).
  *
  * Archives of ours are inflated chunk by chunk on all cores; others block by block.
  */

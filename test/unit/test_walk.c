@@ -250,6 +250,42 @@ static void trailing_bytes_are_damage(void **state)
     b_free(&b);
 }
 
+/* pg_dump 16 and newer does that to its standard output. */
+static void contents_a_second_time_are_none(void **state)
+{
+    (void)state;
+    for (int minor = 12; minor <= 16; minor++) {
+        struct built b = stock(minor, ARCHIVE_GZIP);
+        struct archive a;
+        struct walk_result w;
+        struct err err;
+
+        assert_int_equal(memory_archive(&a, b.bytes, b.n, 0, &err), 0);
+        size_t end = b.n, size = a.data_at - a.contents_at;
+        for (size_t i = 0; i < size; i++)
+            b_byte(&b, b.bytes[a.contents_at + i]);
+        for (size_t i = 0; i < a.n; i++) /* the second time the offsets are known */
+            for (int j = 0; j < 9; j++)
+                b.bytes[end + a.entries[i].offset_at - a.contents_at + (size_t)j] = (uint8_t)(j == 0 ? 2 : i + 7);
+        assert_int_equal(memory_walk(b.bytes, b.n, 2, &w, &err), 0);
+        assert_int_equal(w.tables.rows, 4);
+        walk_result_release(&w);
+        b.n--;
+        expect_damage(&b, "follow the end");
+        b.n++;
+        b_byte(&b, 0);
+        expect_damage(&b, "follow the end");
+        b.n--;
+        for (size_t i = 0; i < 30; i++) { /* anything else is not the same contents */
+            b.bytes[end + i] ^= 1;
+            expect_damage(&b, "follow the end");
+            b.bytes[end + i] ^= 1;
+        }
+        archive_release(&a);
+        b_free(&b);
+    }
+}
+
 /* In the blocks, that is: of the contents only the manifest's checksum knows how they were. */
 static void flipped_bytes_are_found(void **state)
 {
@@ -438,6 +474,8 @@ int main(void)
         PROMISE("with an offset not a byte more is read than its block", reads_no_more_than_the_entry),
         PROMISE("an archive that is cut is damaged, whatever the place", cut_anywhere_is_damage),
         PROMISE("bytes behind the end are damage", trailing_bytes_are_damage),
+        PROMISE("the contents a second time behind the end, as pg_dump writes them, are none",
+                contents_a_second_time_are_none),
         PROMISE("a flipped byte in compressed data is always found", flipped_bytes_are_found),
         PROMISE("blocks in wrong places are damage", wrong_places_are_damage),
         PROMISE("a table whose end is missing is damage, though its stream is whole", half_tables_are_damage),
