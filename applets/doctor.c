@@ -75,6 +75,7 @@ static int print_end(const struct doctor_report *r, struct err *err)
     }
     if (rc == 0)
         fputs(out.data, stdout);
+    fflush(stdout); /* before the error on stderr */
     buf_release(&out);
     return rc;
 }
