@@ -27,7 +27,7 @@ static time_t end_of(const SSL *ssl)
 }
 
 /* The connection's TLS can be asked for while an answer comes in, not afterwards. */
-static size_t on_header(char *line, size_t one, size_t n, void *cookie)
+static size_t on_header(const char *line, size_t one, size_t n, void *cookie)
 {
     struct look *l = cookie;
     struct curl_tlssessioninfo *tls = NULL;
@@ -41,7 +41,7 @@ static size_t on_header(char *line, size_t one, size_t n, void *cookie)
     return one * n;
 }
 
-static size_t on_body(char *bytes, size_t one, size_t n, void *cookie)
+static size_t on_body(const char *bytes, size_t one, size_t n, void *cookie)
 {
     (void)bytes, (void)cookie;
     return one * n;
