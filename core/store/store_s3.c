@@ -134,7 +134,7 @@ struct s3 *store_s3_bucket(struct store *s)
 static int split(struct store_s3 *s, const char *rest, char **bucket, struct err *err)
 {
     size_t n = strcspn(rest, "/");
-    const char *prefix = rest + n + strspn(rest + n, "/");
+    const char *prefix = rest + n + (rest[n] == '/');
 
     *bucket = strndup(rest, n);
     s->prefix = malloc(strlen(prefix) + 2);
@@ -143,7 +143,7 @@ static int split(struct store_s3 *s, const char *rest, char **bucket, struct err
     memcpy(s->prefix, prefix, strlen(prefix) + 1);
     if (*prefix)
         memcpy(s->prefix + strlen(prefix), "/", 2);
-    if (strlen(s->prefix) > KEY_MAX / 2 || strstr(s->prefix, "//") || strpbrk(s->prefix, "?#")) {
+    if (strlen(s->prefix) > KEY_MAX / 2 || *prefix == '/' || strstr(s->prefix, "//") || strpbrk(s->prefix, "?#")) {
         err_set(err, ERR_CONFIG, "not a prefix for S3: %s", prefix);
         err_hint(err, "s3://BUCKET/PREFIX: words joined by single slashes");
         return -1;
