@@ -203,18 +203,19 @@ theirs() {
 @test "17: sfb verifies, restores and proves pg_dump's own archives: gzip, zstd, lz4, none" { theirs 17 gzip zstd lz4 none; }
 @test "18: sfb verifies, restores and proves pg_dump's own archives: gzip, zstd, lz4, none" { theirs 18 gzip zstd lz4 none; }
 
-# Through a pipe pg_dump can't go back and write where the blocks are.
+# Through a pipe pg_dump can't go back and write where the blocks are; into standard output it writes that at the end.
 piped() {
     on "$1"
-    stock_dump -Fc | cat >"$T/piped.dump"
-    run -0 sfb verify "$T/piped.dump"
-    restored_by_sfb "$T/piped.dump"
-    PGOPTIONS='-c TimeZone=Asia/Kolkata -c bytea_output=escape' pg pg_dump -Fc -d regression >"$T/zoned.dump"
-    restored_by_sfb "$T/zoned.dump"
+    stock_dump -Fc | cat >"$T/theirs.dump"
+    run -0 sfb verify "$T/theirs.dump"
+    restored_by_sfb "$T/theirs.dump"
+    PGOPTIONS='-c TimeZone=Asia/Kolkata -c bytea_output=escape' pg pg_dump -Fc -d regression >"$T/theirs.dump"
+    run -0 sfb verify "$T/theirs.dump"
+    restored_by_sfb "$T/theirs.dump"
 }
-@test "15: also those that went through a pipe, or were dumped in another time zone" { piped 15; }
-@test "17: also those that went through a pipe, or were dumped in another time zone" { piped 17; }
-@test "18: also those that went through a pipe, or were dumped in another time zone" { piped 18; }
+@test "15: also what went through a pipe, or into standard output in another time zone" { piped 15; }
+@test "17: also what went through a pipe, or into standard output in another time zone" { piped 17; }
+@test "18: also what went through a pipe, or into standard output in another time zone" { piped 18; }
 
 directory() {
     on "$1"
