@@ -26,15 +26,15 @@ static int check_old(struct restoring *r, struct err *err)
     if (!r->old.exists)
         return 0;
     ours = conn_value(r->admin, ERR_RESTORE, err,
-                      "SELECT pg_catalog.pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database WHERE datname = $1", 1,
-                      (const char *[]){ r->name });
+                      "SELECT pg_catalog.pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database WHERE datname = $1",
+                      1, (const char *[]){ r->name });
     if (ours == NULL)
         return -1;
     may = *ours == 't';
     free(ours);
     if (!may) {
-        err_set(err, ERR_RESTORE, "database %s belongs to %s, so user %s may not replace it; nothing was touched", r->name,
-                r->old.owner, r->source.plan.user);
+        err_set(err, ERR_RESTORE, "database %s belongs to %s, so user %s may not replace it; nothing was touched",
+                r->name, r->old.owner, r->source.plan.user);
         err_hint(err, "restore as %s, or as a superuser", r->old.owner);
         return -1;
     }
@@ -48,10 +48,10 @@ static int check_old(struct restoring *r, struct err *err)
 
 static int check_all(struct restoring *r, struct err *err)
 {
-    if (server_clear_leftovers(r, err) < 0 || database_capture(r->admin, r->name, &r->old, err) < 0 ||
-        source_open(r, &r->source, err) < 0 || check_old(r, err) < 0 || server_check_space(r, err) < 0)
+    if (restoring_clear_leftovers(r, err) < 0 || database_capture(r->admin, r->name, &r->old, err) < 0 ||
+        restoring_open_source(r, &r->source, err) < 0 || check_old(r, err) < 0 || restoring_check_space(r, err) < 0)
         return -1;
-    return source_provide_roles(r, &r->source, err);
+    return restoring_provide_roles(r, &r->source, err);
 }
 
 static void tell_plan(const struct restoring *r)
@@ -63,8 +63,8 @@ static void tell_plan(const struct restoring *r)
     log_say("%s", "");
     log_say("📋 What a restore would do:");
     if (r->old.exists) {
-        log_say("   Save database %s (%s) to %s/pre-restore-….dump%s", r->name, text_size(size, r->old.size), r->p->work_dir,
-                r->p->unsaved ? " (not with --no-pre-restore)" : "");
+        log_say("   Save database %s (%s) to %s/pre-restore-….dump%s", r->name, text_size(size, r->old.size),
+                r->p->work_dir, r->p->unsaved ? " (not with --no-pre-restore)" : "");
         log_say("   End its connections, drop it, and create it again, owned by %s", r->old.owner);
     } else {
         log_say("   Create database %s, owned by %s", r->name,
@@ -74,8 +74,9 @@ static void tell_plan(const struct restoring *r)
         log_say("   Restore it with pg_restore %s, %u jobs", tool_version(&s->plan.tool), r->p->jobs);
     else
         log_say("   Restore it with psql %s", tool_version(&s->psql));
-    log_say("   Analyze and vacuum it, and compare %s",
-            !s->checked->counted ? "nothing: the backup has no manifest" : r->p->counts_only ? "its row counts" : "every row");
+    log_say("   Analyze and vacuum it, and compare %s", !s->checked->counted ? "nothing: the backup has no manifest"
+                                                        : r->p->counts_only  ? "its row counts"
+                                                                             : "every row");
 }
 
 /* ---- the old database is saved ----------------------------------------------------------------------------------- */
@@ -106,8 +107,9 @@ static int take_snapshot(struct restoring *r, struct dump *d, struct err *err)
 /* It is checked as any backup is before it counts: what comes next can't be undone without it. */
 static int save(struct restoring *r, struct err *err)
 {
-    struct dump_params open = { .target = r->p->target, .bindir = r->p->bindir, .lock_timeout = r->p->lock_timeout,
-                                .check_privileges = true };
+    struct dump_params open = {
+        .target = r->p->target, .bindir = r->p->bindir, .lock_timeout = r->p->lock_timeout, .check_privileges = true
+    };
     struct integrity_params check = { .depth = CHECK_ALL, .jobs = r->p->jobs, .bindir = r->p->bindir };
     struct dump *d = NULL;
     int rc = -1;
@@ -116,7 +118,7 @@ static int save(struct restoring *r, struct err *err)
     d = dump_open(&open, err);
     if (d != NULL && take_snapshot(r, d, err) == 0 &&
         integrity_check(r->saved.path, &check, &r->saved_check, &r->saved_fd, err) == 0)
-        rc = server_mark(r, err);
+        rc = restoring_mark(r, err);
     dump_close(d);
     if (rc < 0 && r->is_saved) {
         snapshot_remove_files(&r->saved);
@@ -157,15 +159,15 @@ static int remove_old(struct restoring *r, struct err *err)
 /* The working database and its schema come first, silently: what fails there has changed nothing. */
 static int exchange(struct restoring *r, struct err *err)
 {
-    if (fill_create(r, &r->source, err) < 0)
+    if (restoring_create(r, &r->source, err) < 0)
         return -1;
     if (r->old.exists && ((!r->p->unsaved && save(r, err) < 0) || remove_old(r, err) < 0))
         return -1;
     log_step("Creating new database...");
-    if (fill_load(r, &r->source, err) < 0 || fill_tidy(r, err) < 0 || fill_prove(r, &r->source, err) < 0)
+    if (restoring_load(r, &r->source, err) < 0 || restoring_tidy(r, err) < 0 || restoring_prove(r, &r->source, err) < 0)
         return -1;
     r->complete = true;
-    if (fill_publish(r, &r->source, err) < 0)
+    if (restoring_publish(r, &r->source, err) < 0)
         return -1;
     if (r->result->proven)
         log_step("✅ Data integrity verification successful");
@@ -184,12 +186,12 @@ static int publish_back(struct restoring *r, struct source *back, struct err *er
 {
     struct err trouble = { 0 };
 
-    if (fill_tidy(r, &trouble) < 0)
+    if (restoring_tidy(r, &trouble) < 0)
         log_warn("its statistics are not up to date: %s", trouble.message);
     err_clear(&trouble);
-    if (fill_prove(r, back, &trouble) < 0)
+    if (restoring_prove(r, back, &trouble) < 0)
         log_warn("pg_restore had no errors, but: %s", trouble.message);
-    return fill_publish(r, back, err);
+    return restoring_publish(r, back, err);
 }
 
 /* The old database from its own backup, by the same code, and with its own properties. */
@@ -199,12 +201,12 @@ static int fill_back(struct restoring *r, struct err *err)
     struct restoration_result kept = *r->result;
     int rc = -1;
 
-    if (server_reopen(r, err) < 0 || fill_drop(r, err) < 0)
+    if (restoring_reconnect(r, err) < 0 || restoring_drop(r, err) < 0)
         return -1;
-    if (source_open(r, &back, err) == 0 && restore_plan_settle(&back.plan, &back.refused, err) == 0 &&
-        fill_create(r, &back, err) == 0 && fill_load(r, &back, err) == 0 && publish_back(r, &back, err) == 0)
+    if (restoring_open_source(r, &back, err) == 0 && restore_plan_settle(&back.plan, &back.refused, err) == 0 &&
+        restoring_create(r, &back, err) == 0 && restoring_load(r, &back, err) == 0 && publish_back(r, &back, err) == 0)
         rc = 0;
-    source_release(&back);
+    restoring_release_source(&back);
     *r->result = kept;
     return rc;
 }
@@ -224,13 +226,16 @@ static void put_back(struct restoring *r, struct err *err)
     if (r->result->put_back) {
         clock_log(when, r->saved.manifest.snapshot_at);
         log_step("The previous database is back, as it was at %s UTC", when);
+        roles_drop(r->admin, &r->made);
         err_hint(err, "database %s is back as it was at %s UTC (from %s, which stays)", r->name, when, r->saved.path);
         return;
     }
     buf_init(&command, 4096);
     put_command(r, &command);
-    err_hint(err, "database %s is GONE and could not be put back (%s). All it held is in %s. When the server is well, type: %s",
-             r->name, why.message, r->saved.path, command.data);
+    err_hint(
+        err,
+        "database %s is GONE and could not be put back (%s). All it held is in %s. When the server is well, type: %s",
+        r->name, why.message, r->saved.path, command.data);
     buf_release(&command);
 }
 
@@ -239,11 +244,12 @@ static void undo(struct restoring *r, struct err *err)
 {
     struct err why = { 0 };
 
-    if (fill_drop(r, &why) < 0)
+    if (restoring_drop(r, &why) < 0)
         log_warn("database %s is left over and can be dropped: %s", r->work, why.message);
     err_clear(&why);
     if (r->blocked && database_allow(r->admin, r->name, true, &why) < 0)
-        log_warn("database %s accepts no connections; ALTER DATABASE ... ALLOW_CONNECTIONS true: %s", r->name, why.message);
+        log_warn("database %s accepts no connections; ALTER DATABASE ... ALLOW_CONNECTIONS true: %s", r->name,
+                 why.message);
     roles_drop(r->admin, &r->made);
     if (r->is_saved)
         snapshot_remove_files(&r->saved);
@@ -269,8 +275,8 @@ static void keep_restored(struct restoring *r, struct err *err)
     buf_puts(&sql, " RENAME TO ");
     conn_quote_name(&sql, r->name);
     database_allow(r->admin, r->work, true, &ignored);
-    err_hint(err, "somebody made a new database %s meanwhile. What was restored is complete: drop the new one, then %s", r->name,
-             sql.data);
+    err_hint(err, "somebody made a new database %s meanwhile. What was restored is complete: drop the new one, then %s",
+             r->name, sql.data);
     buf_release(&sql);
 }
 
@@ -282,11 +288,17 @@ static void tell_unreachable(struct restoring *r, const struct err *why, struct 
     buf_init(&command, 4096);
     put_command(r, &command);
     if (!r->touched)
-        err_hint(err, "the server does not answer any more. Database %s was not dropped, but may refuse connections: restore "
-                      "again, or ALTER DATABASE ... ALLOW_CONNECTIONS true", r->name);
+        err_hint(
+            err,
+            "the server does not answer any more. Database %s was not dropped, but may refuse connections: restore "
+            "again, or ALTER DATABASE ... ALLOW_CONNECTIONS true",
+            r->name);
     else if (r->is_saved)
-        err_hint(err, "database %s may be GONE, and the server does not answer (%s). All it held is in %s. When the server is "
-                      "well, type: %s", r->name, why->message, r->saved.path, command.data);
+        err_hint(
+            err,
+            "database %s may be GONE, and the server does not answer (%s). All it held is in %s. When the server is "
+            "well, type: %s",
+            r->name, why->message, r->saved.path, command.data);
     buf_release(&command);
 }
 
@@ -298,7 +310,8 @@ static int recover(struct restoring *r, struct err *err)
     int rc = -1;
 
     os_signals_shield(true);
-    if (server_reopen(r, &why) < 0 || server_has(r, r->name, &there, &why) < 0 || server_has(r, r->work, &work, &why) < 0) {
+    if (restoring_reconnect(r, &why) < 0 || restoring_has(r, r->name, &there, &why) < 0 ||
+        restoring_has(r, r->work, &work, &why) < 0) {
         tell_unreachable(r, &why, err);
     } else if (r->complete && there && !work) { /* only the answer to the last COMMIT was lost */
         err_clear(err);
@@ -316,22 +329,9 @@ static int recover(struct restoring *r, struct err *err)
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
-static int begin(struct restoring *r, struct err *err)
-{
-    const struct restoration_params *p = r->p;
-
-    r->name = strdup(target_database(p->target));
-    r->work = r->name != NULL ? database_working_name(r->name, (long)getpid()) : NULL;
-    if (r->work == NULL)
-        return err_no_memory(err);
-    r->filling = target_with_database(p->target, r->work, err);
-    r->source = (struct source){ .path = p->path, .fd = p->fd, .checked = p->checked };
-    return r->filling != NULL ? server_open(r, err) : -1;
-}
-
 static void end(struct restoring *r)
 {
-    source_release(&r->source);
+    restoring_release_source(&r->source);
     names_release(&r->made);
     if (r->is_saved)
         snapshot_release(&r->saved);
@@ -348,11 +348,16 @@ static void end(struct restoring *r)
 
 int restoration_run(const struct restoration_params *p, struct restoration_result *result, struct err *err)
 {
-    struct restoring r = { .p = p, .result = result, .saved_fd = -1 };
+    struct restoring r = {
+        .p = p,
+        .result = result,
+        .saved_fd = -1,
+        .source = { .path = p->path, .fd = p->fd, .checked = p->checked },
+    };
     int rc = -1;
 
     memset(result, 0, sizeof *result);
-    if (begin(&r, err) < 0)
+    if (restoring_connect(&r, err) < 0)
         goto out;
     if (check_all(&r, err) < 0) {
         roles_drop(r.admin, &r.made);

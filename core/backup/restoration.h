@@ -19,10 +19,10 @@
 
 struct restoration_params {
     const struct target *target;
-    const char *path;                /* the backup file */
-    int fd;                          /* the same file, open, already checked */
+    const char *path; /* the backup file */
+    int fd;           /* the same file, open, already checked */
     const struct integrity *checked;
-    const char *globals_path;        /* or NULL */
+    const char *globals_path; /* or NULL */
     const char *work_dir, *app, *environment, *bindir;
     unsigned jobs;
     bool dry_run;       /* up to the first change; what would be done is said */

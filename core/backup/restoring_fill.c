@@ -35,19 +35,19 @@ static struct database_shape shape_of(const struct restoring *r, const struct so
     return shape;
 }
 
-int fill_create(struct restoring *r, struct source *s, struct err *err)
+int restoring_create(struct restoring *r, struct source *s, struct err *err)
 {
     struct restore_files files = files_of(r, s);
     struct database_shape shape = shape_of(r, s);
 
-    if (database_create(r->admin, r->work, &shape, err) < 0 || server_mark(r, err) < 0)
+    if (database_create(r->admin, r->work, &shape, err) < 0 || restoring_mark(r, err) < 0)
         return -1;
     if (!s->has_toc)
         return 0;
     return restore_run(&s->plan, &files, r->filling, RESTORE_SCHEMA, 1, err);
 }
 
-int fill_drop(struct restoring *r, struct err *err)
+int restoring_drop(struct restoring *r, struct err *err)
 {
     return database_drop(r->admin, r->work, err);
 }
@@ -79,7 +79,8 @@ static int run_script(struct restoring *r, struct source *s, struct err *err)
     int rc;
 
     progress_start("restoring", s->checked->size);
-    rc = sqlscript_run(s->fd, s->path, &s->script, &s->psql, r->filling, restore_session(s->plan.server_version), progress_add, err);
+    rc = sqlscript_run(s->fd, s->path, &s->script, &s->psql, r->filling, restore_session(s->plan.server_version),
+                       progress_add, err);
     progress_end();
     return rc;
 }
@@ -98,8 +99,9 @@ static int run_archive(struct restoring *r, struct source *s, struct err *err)
 {
     struct restore_files files = files_of(r, s);
     bool *wanted = calloc(s->toc.n + 1, sizeof *wanted);
-    struct load_params p = { .target = r->filling, .archive = &s->toc, .fd = &s->fd, .jobs = r->p->jobs,
-                             .progress = progress_add };
+    struct load_params p = {
+        .target = r->filling, .archive = &s->toc, .fd = &s->fd, .jobs = r->p->jobs, .progress = progress_add
+    };
     char *encoding = text_encoding(s);
     int rc = -1;
 
@@ -129,7 +131,7 @@ out:
     return rc;
 }
 
-int fill_load(struct restoring *r, struct source *s, struct err *err)
+int restoring_load(struct restoring *r, struct source *s, struct err *err)
 {
     double from = clock_monotonic();
     char duration[TEXT_SHORT];
@@ -144,7 +146,7 @@ int fill_load(struct restoring *r, struct source *s, struct err *err)
     return 0;
 }
 
-int fill_tidy(struct restoring *r, struct err *err)
+int restoring_tidy(struct restoring *r, struct err *err)
 {
     size_t rebuilt = 0;
 
@@ -170,7 +172,7 @@ static int count_only(struct restoring *r, struct err *err)
     return 0;
 }
 
-int fill_prove(struct restoring *r, struct source *s, struct err *err)
+int restoring_prove(struct restoring *r, struct source *s, struct err *err)
 {
     const struct manifest *m = &s->checked->manifest;
     struct proof_table *tables = NULL;
@@ -218,22 +220,22 @@ out:
 static uint64_t size_of(struct restoring *r)
 {
     struct err ignored = { 0 };
-    char *size = conn_value(r->admin, ERR_RESTORE, &ignored, "SELECT pg_catalog.pg_database_size($1::pg_catalog.name)", 1,
-                            (const char *[]){ r->work });
+    char *size = conn_value(r->admin, ERR_RESTORE, &ignored, "SELECT pg_catalog.pg_database_size($1::pg_catalog.name)",
+                            1, (const char *[]){ r->work });
     uint64_t bytes = size != NULL ? strtoull(size, NULL, 10) : 0;
 
     free(size);
     return bytes;
 }
 
-int fill_publish(struct restoring *r, const struct source *s, struct err *err)
+int restoring_publish(struct restoring *r, const struct source *s, struct err *err)
 {
     struct database new = r->old.exists ? r->old : s->like;
 
     new.name = r->name;
     if (!r->old.exists && names_have(&s->refused, new.owner != NULL ? new.owner : ""))
         new.owner = NULL;
-    if (server_reopen(r, err) < 0) /* hours may have passed: a firewall may have forgotten an idle connection */
+    if (restoring_reconnect(r, err) < 0) /* hours may have passed: a firewall may have forgotten an idle connection */
         return -1;
     r->result->database_size = size_of(r);
     if (database_allow(r->admin, r->work, false, err) < 0 ||

@@ -66,7 +66,8 @@ static int lock(struct restoring *r, struct err *err)
     bool held;
 
     lock_key(r->name, key);
-    got = conn_value(r->admin, ERR_RESTORE, err, "SELECT pg_catalog.pg_try_advisory_lock($1)", 1, (const char *[]){ key });
+    got = conn_value(r->admin, ERR_RESTORE, err, "SELECT pg_catalog.pg_try_advisory_lock($1)", 1,
+                     (const char *[]){ key });
     if (got == NULL)
         return -1;
     held = *got == 't';
@@ -78,14 +79,69 @@ static int lock(struct restoring *r, struct err *err)
     return -1;
 }
 
-int server_open(struct restoring *r, struct err *err)
+static int check_writable(struct restoring *r, struct err *err)
 {
-    if (connect_admin(r, err) < 0 || lock(r, err) < 0)
+    char *standby = conn_value(r->admin, ERR_RESTORE, err, "SELECT pg_catalog.pg_is_in_recovery()", 0, NULL);
+    bool is_standby = standby != NULL && *standby == 't';
+
+    if (standby == NULL)
         return -1;
+    free(standby);
+    if (!is_standby)
+        return 0;
+    err_set(err, ERR_RESTORE, "this server is a standby, which can't be changed; nothing was touched");
+    err_hint(err, "restore on its primary: the standby follows");
+    return -1;
+}
+
+/* The server cuts names that are too long, and would find another database than we think. */
+static int cut_name(struct restoring *r, struct err *err)
+{
+    char *cut = conn_value(r->admin, ERR_RESTORE, err, "SELECT $1::pg_catalog.name", 1, (const char *[]){ r->name });
+
+    if (cut == NULL)
+        return -1;
+    free(r->name);
+    r->name = cut;
     return 0;
 }
 
-int server_reopen(struct restoring *r, struct err *err)
+/* How sfb itself connects to what it fills: without the triggers on login that may come with the backup. */
+static int aim(struct restoring *r, struct err *err)
+{
+    const char *superuser = PQparameterStatus(r->admin, "is_superuser");
+    bool no_triggers = PQserverVersion(r->admin) >= 170000 && superuser != NULL && strcmp(superuser, "on") == 0;
+    struct target *plain = NULL;
+    char *conninfo = NULL;
+
+    r->work = database_working_name(r->name, (long)getpid());
+    if (r->work == NULL)
+        return err_no_memory(err);
+    plain = target_with_database(r->p->target, r->work, err);
+    if (plain != NULL && no_triggers) {
+        conninfo = target_conninfo(plain, "-c event_triggers=off", err);
+        r->filling = conninfo != NULL ? target_parse(conninfo, err) : NULL;
+        target_free(plain);
+        if (conninfo != NULL)
+            text_wipe(conninfo, strlen(conninfo));
+        free(conninfo);
+    } else {
+        r->filling = plain;
+    }
+    return r->filling != NULL ? 0 : -1;
+}
+
+int restoring_connect(struct restoring *r, struct err *err)
+{
+    r->name = strdup(target_database(r->p->target));
+    if (r->name == NULL)
+        return err_no_memory(err);
+    if (connect_admin(r, err) < 0 || cut_name(r, err) < 0 || lock(r, err) < 0 || check_writable(r, err) < 0)
+        return -1;
+    return aim(r, err);
+}
+
+int restoring_reconnect(struct restoring *r, struct err *err)
 {
     double deadline = clock_monotonic() + RESTART_SECONDS;
     struct err ignored = { 0 };
@@ -108,10 +164,11 @@ int server_reopen(struct restoring *r, struct err *err)
     }
 }
 
-int server_has(struct restoring *r, const char *name, bool *there, struct err *err)
+int restoring_has(struct restoring *r, const char *name, bool *there, struct err *err)
 {
-    char *n = conn_value(r->admin, ERR_RESTORE, err, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_database WHERE datname = $1",
-                         1, (const char *[]){ name });
+    char *n = conn_value(r->admin, ERR_RESTORE, err,
+                         "SELECT pg_catalog.count(*) FROM pg_catalog.pg_database WHERE datname = $1", 1,
+                         (const char *[]){ name });
 
     *there = n != NULL && strcmp(n, "0") != 0;
     free(n);
@@ -123,7 +180,7 @@ int server_has(struct restoring *r, const char *name, bool *there, struct err *e
 static const char mark_begins[] = "sfb restore in progress; pid ";
 static const char mark_backup[] = "; pre-restore backup ";
 
-int server_mark(struct restoring *r, struct err *err)
+int restoring_mark(struct restoring *r, struct err *err)
 {
     struct buf sql, mark;
     int rc = -1;
@@ -167,7 +224,8 @@ static int clear_one(struct restoring *r, const char *name, const char *mark, st
     struct database now = { 0 };
     int rc = -1;
 
-    log_warn("an earlier restore of %s was killed: %s %s", r->name, r->p->dry_run ? "it left database" : "removing", name);
+    log_warn("an earlier restore of %s was killed: %s %s", r->name, r->p->dry_run ? "it left database" : "removing",
+             name);
     if (backup != NULL)
         log_warn("what %s held before that restore is in %s", r->name, backup + sizeof mark_backup - 1);
     if (r->p->dry_run)
@@ -185,7 +243,7 @@ out:
     return rc;
 }
 
-int server_clear_leftovers(struct restoring *r, struct err *err)
+int restoring_clear_leftovers(struct restoring *r, struct err *err)
 {
     PGresult *found = conn_query(r->admin, ERR_RESTORE, err,
                                  "SELECT datname, pg_catalog.shobj_description(oid, 'pg_database') FROM"
@@ -210,7 +268,7 @@ static bool is_this_machine(const struct target *t)
            strcmp(host, "::1") == 0;
 }
 
-int server_check_space(struct restoring *r, struct err *err)
+int restoring_check_space(struct restoring *r, struct err *err)
 {
     uint64_t needed = r->source.checked->manifest.database.size, available = 0;
     char need[TEXT_SHORT], have[TEXT_SHORT], *directory;
@@ -220,14 +278,16 @@ int server_check_space(struct restoring *r, struct err *err)
     if (needed == 0 || !is_this_machine(r->p->target))
         return 0;
     directory = conn_value(r->admin, ERR_RESTORE, &ignored, "SHOW data_directory", 0, NULL);
-    if (directory == NULL || os_free_space(directory, &available, &ignored) < 0) /* not for us to see: a container, another user's */
+    if (directory == NULL ||
+        os_free_space(directory, &available, &ignored) < 0) /* not for us to see: a container, another user's */
         goto out;
     available += r->old.size; /* which goes first */
     text_size(need, needed);
     text_size(have, available);
     if (available < needed / 2) {
-        rc = err_set(err, ERR_SPACE, "the server has room for %s in %s, and the backup's database was %s; nothing was touched",
-                     have, directory, need);
+        rc = err_set(err, ERR_SPACE,
+                     "the server has room for %s in %s, and the backup's database was %s; nothing was touched", have,
+                     directory, need);
         err_hint(err, "make room on the server's disk, then restore again");
     } else if (available < needed) {
         log_warn("the server has room for %s, and the backup's database was %s: it may just fit", have, need);

@@ -39,13 +39,13 @@ static int like_from_manifest(const struct restoring *r, const struct source *s,
                        copy(&like->shape.provider, provider, err) < 0 ||
                        copy(&like->shape.collate, m->collate, err) < 0 || copy(&like->shape.ctype, m->ctype, err) < 0 ||
                        copy(&like->shape.locale, m->locale, err) < 0
-                   ? -1
-                   : 0;
+                 ? -1
+                 : 0;
     return copy(&like->shape.encoding, old->encoding, err) < 0 || copy(&like->shape.provider, old->provider, err) < 0 ||
                    copy(&like->shape.collate, old->collate, err) < 0 || copy(&like->shape.ctype, old->ctype, err) < 0 ||
                    copy(&like->shape.locale, old->locale, err) < 0
-               ? -1
-               : 0;
+             ? -1
+             : 0;
 }
 
 static int open_archive(struct restoring *r, struct source *s, struct err *err)
@@ -72,12 +72,12 @@ static int open_script(struct restoring *r, struct source *s, struct err *err)
     return 0;
 }
 
-int source_open(struct restoring *r, struct source *s, struct err *err)
+int restoring_open_source(struct restoring *r, struct source *s, struct err *err)
 {
     return s->checked->kind == KIND_CUSTOM ? open_archive(r, s, err) : open_script(r, s, err);
 }
 
-void source_release(struct source *s)
+void restoring_release_source(struct source *s)
 {
     if (s->has_plan)
         restore_plan_release(&s->plan);
@@ -149,13 +149,14 @@ static int refuse_script_roles(const struct source *s, struct err *err)
 
     buf_init(&list, 1024);
     names_list(&list, &s->refused);
-    err_set(err, ERR_RESTORE, "the script gives things to roles that this server does not have: %s; nothing was touched", list.data);
+    err_set(err, ERR_RESTORE,
+            "the script gives things to roles that this server does not have: %s; nothing was touched", list.data);
     err_hint(err, "create them first (CREATE ROLE ... NOLOGIN), or restore as a user who may create roles");
     buf_release(&list);
     return -1;
 }
 
-int source_provide_roles(struct restoring *r, struct source *s, struct err *err)
+int restoring_provide_roles(struct restoring *r, struct source *s, struct err *err)
 {
     struct names wanted = { 0 }, weaker = { 0 };
     struct roles_params how = { .logins = r->p->create_logins };

@@ -12,6 +12,7 @@
 #include "core/base/os.h"
 
 #define NAME_BYTES 63 /* of a name; a server built with another limit would cut it, and refuse it nowhere */
+#define END_SECONDS 10
 #define MAX_SQL (1024 * 1024)
 
 /* Runs "BEFORE "name" AFTER". */
@@ -144,7 +145,8 @@ static int refuse(PGresult *r, struct err *err, const char *name, const char *wh
     buf_init(&list, sizeof err->hint);
     for (int i = 0; i < PQntuples(r) && i < 5; i++)
         buf_printf(&list, "%s%s", i ? ", " : "", PQgetvalue(r, i, 0));
-    err_set(err, ERR_RESTORE, "database %s can't be dropped: it has %s (%s); nothing was touched", name, what, list.data);
+    err_set(err, ERR_RESTORE, "database %s can't be dropped: it has %s (%s); nothing was touched", name, what,
+            list.data);
     buf_reset(&list);
     conn_quote_text(&list, PQgetvalue(r, 0, 0));
     err_hint(err, "%s%s", remedy, list.data);
@@ -154,7 +156,9 @@ static int refuse(PGresult *r, struct err *err, const char *name, const char *wh
 
 int database_check_droppable(PGconn *c, const struct database *d, struct err *err)
 {
-    static const struct { const char *sql, *what, *remedy; } obstacles[] = {
+    static const struct {
+        const char *sql, *what, *remedy;
+    } obstacles[] = {
         { "SELECT slot_name FROM pg_catalog.pg_replication_slots WHERE database = $1",
           "logical replication slots, whose consumers would lose their place",
           "when their consumers can start anew, drop each: SELECT pg_drop_replication_slot(slot), e.g. of " },
@@ -229,7 +233,8 @@ int database_end_connections(PGconn *c, const char *name, int seconds, struct er
         n = PQntuples(r);
         if (n > 0 && clock_monotonic() > deadline) {
             err_set(err, ERR_RESTORE, "%d connections to %s do not end, e.g. %s", n, name, PQgetvalue(r, 0, 0));
-            err_hint(err, "stop that program, or connect as a superuser: only a superuser may end a superuser's session");
+            err_hint(err,
+                     "stop that program, or connect as a superuser: only a superuser may end a superuser's session");
             PQclear(r);
             return -1;
         }
@@ -243,10 +248,13 @@ int database_end_connections(PGconn *c, const char *name, int seconds, struct er
 
 int database_drop(PGconn *c, const char *name, struct err *err)
 {
-    /* FORCE: for who came in between, and for what the server counts as a connection though we see none */
-    const char *after = PQserverVersion(c) >= 130000 ? " WITH (FORCE)" : "";
+    /* for who came in between, and for sessions of ours that a signal or a crash cut off from their server */
+    bool force = PQserverVersion(c) >= 130000;
+    struct err ignored = { 0 };
 
-    return exec_about(c, "DROP DATABASE IF EXISTS ", name, after, err);
+    if (!force)
+        database_end_connections(c, name, END_SECONDS, &ignored);
+    return exec_about(c, "DROP DATABASE IF EXISTS ", name, force ? " WITH (FORCE)" : "", err);
 }
 
 /* ---- publishing ------------------------------------------------------------------------------------------------ */

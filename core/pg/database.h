@@ -23,7 +23,9 @@ struct database_shape {
     char *tablespace;
 };
 
-struct database_act { char *before, *after; }; /* a statement around the database's name */
+struct database_act {
+    char *before, *after;
+}; /* a statement around the database's name */
 
 struct database {
     bool exists;

@@ -13,8 +13,8 @@
 
 void database_release(struct database *d)
 {
-    char *strings[] = { d->name, d->oid, d->owner, d->shape.encoding, d->shape.provider, d->shape.collate,
-                        d->shape.ctype, d->shape.locale, d->shape.icu_rules, d->shape.tablespace };
+    char *strings[] = { d->name,          d->oid,         d->owner,        d->shape.encoding,  d->shape.provider,
+                        d->shape.collate, d->shape.ctype, d->shape.locale, d->shape.icu_rules, d->shape.tablespace };
 
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++)
         free(strings[i]);
@@ -78,15 +78,17 @@ static int capture_row(PGconn *c, struct database *d, struct err *err)
                " WHERE d.datname = $1",
                version >= 150000 ? "CASE d.datlocprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END"
                                  : "'libc'",
-               version >= 170000 ? "d.datlocale" : version >= 150000 ? "d.daticulocale" : "NULL",
+               version >= 170000   ? "d.datlocale"
+               : version >= 150000 ? "d.daticulocale"
+                                   : "NULL",
                version >= 160000 ? "d.daticurules" : "NULL");
     r = conn_query(c, ERR_RESTORE, err, sql.data, 1, params);
     if (r == NULL)
         goto out;
     d->exists = PQntuples(r) > 0;
     if (d->exists) {
-        char **members[] = { &d->oid, &d->owner, &d->shape.encoding, &d->shape.collate, &d->shape.ctype,
-                             &d->shape.tablespace };
+        char **members[] = { &d->oid,           &d->owner,       &d->shape.encoding,
+                             &d->shape.collate, &d->shape.ctype, &d->shape.tablespace };
 
         for (int i = 0; i < 6; i++)
             if (keep(members[i], PQgetvalue(r, 0, i), err) < 0)
@@ -110,7 +112,7 @@ out:
 /* Settings that are lists of names: the catalog has them quoted as names already, and SET wants each on its own. */
 static bool is_list(const char *name)
 {
-    static const char *const lists[] = { "local_preload_libraries", "search_path", "session_preload_libraries",
+    static const char *const lists[] = { "local_preload_libraries",  "search_path",      "session_preload_libraries",
                                          "shared_preload_libraries", "temp_tablespaces", "unix_socket_directories" };
 
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
@@ -259,13 +261,16 @@ static int capture_grants(PGconn *c, struct database *d, struct err *err)
     if (r == NULL)
         goto out;
     has_acl = conn_value(c, ERR_RESTORE, err,
-                         "SELECT datacl IS NOT NULL FROM pg_catalog.pg_database WHERE oid = $1::pg_catalog.oid", 1, params);
+                         "SELECT datacl IS NOT NULL FROM pg_catalog.pg_database WHERE oid = $1::pg_catalog.oid", 1,
+                         params);
     if (has_acl == NULL)
         goto out;
     rc = 0;
     if (*has_acl != 't')
         goto out;
-    rc = add_grant(d, "REVOKE", "ALL", NULL, false, err) < 0 || add_grant(d, "REVOKE", "ALL", d->owner, false, err) < 0 ? -1 : 0;
+    rc = add_grant(d, "REVOKE", "ALL", NULL, false, err) < 0 || add_grant(d, "REVOKE", "ALL", d->owner, false, err) < 0
+           ? -1
+           : 0;
     for (int i = 0; rc == 0 && i < PQntuples(r); i++)
         rc = add_grant(d, "GRANT", PQgetvalue(r, i, 0), PQgetisnull(r, i, 1) ? NULL : PQgetvalue(r, i, 1),
                        *PQgetvalue(r, i, 2) == 't', err);
@@ -282,7 +287,8 @@ int database_capture(PGconn *c, const char *name, struct database *d, struct err
     d->allow_connections = true;
     if (keep(&d->name, name, err) < 0 || capture_row(c, d, err) < 0)
         goto fail;
-    if (d->exists && (capture_settings(c, d, err) < 0 || capture_comment(c, d, err) < 0 || capture_grants(c, d, err) < 0))
+    if (d->exists &&
+        (capture_settings(c, d, err) < 0 || capture_comment(c, d, err) < 0 || capture_grants(c, d, err) < 0))
         goto fail;
     return 0;
 fail:
@@ -313,10 +319,13 @@ static char *option_value(const struct sql_token *t)
 /* CREATE DATABASE name WITH TEMPLATE = template0 ENCODING = 'UTF8' ... */
 static int read_shape(const char *sql, struct database_shape *s, struct err *err)
 {
-    const struct { const char *option; char **first, **second; } known[] = {
-        { "ENCODING", &s->encoding, NULL },   { "LOCALE_PROVIDER", &s->provider, NULL },
-        { "LOCALE", &s->collate, &s->ctype }, { "LC_COLLATE", &s->collate, NULL },
-        { "LC_CTYPE", &s->ctype, NULL },      { "ICU_LOCALE", &s->locale, NULL },
+    const struct {
+        const char *option;
+        char **first, **second;
+    } known[] = {
+        { "ENCODING", &s->encoding, NULL },     { "LOCALE_PROVIDER", &s->provider, NULL },
+        { "LOCALE", &s->collate, &s->ctype },   { "LC_COLLATE", &s->collate, NULL },
+        { "LC_CTYPE", &s->ctype, NULL },        { "ICU_LOCALE", &s->locale, NULL },
         { "BUILTIN_LOCALE", &s->locale, NULL }, { "ICU_RULES", &s->icu_rules, NULL },
         { "TABLESPACE", &s->tablespace, NULL },
     };
@@ -339,8 +348,8 @@ static int read_shape(const char *sql, struct database_shape *s, struct err *err
             if (value != NULL)
                 rc = keep(known[i].first, value, err) < 0 ||
                              (known[i].second != NULL && keep(known[i].second, value, err) < 0)
-                         ? -1
-                         : 0;
+                       ? -1
+                       : 0;
             free(value);
             if (rc < 0)
                 return -1;
@@ -353,8 +362,8 @@ static int read_shape(const char *sql, struct database_shape *s, struct err *err
  * what begins like one of pg_dump's. A template could never be replaced by a restore again, so that is left out. */
 static int read_act(struct sql_reader statement, const char *name, struct database *d, struct err *err)
 {
-    static const char *const beginnings[] = { "ALTER DATABASE", "ALTER ROLE", "COMMENT ON DATABASE", "GRANT", "REVOKE",
-                                              "SECURITY LABEL" };
+    static const char *const beginnings[] = { "ALTER DATABASE", "ALTER ROLE", "COMMENT ON DATABASE",
+                                              "GRANT",          "REVOKE",     "SECURITY LABEL" };
     struct sql_reader r = statement;
     struct sql_token t;
     struct buf before, after;

@@ -14,9 +14,9 @@
 #define SLICE_MS 200
 #define MAX_LANES 64
 #define MAX_SQL (1024 * 1024)
-#define LANE_TURN (512 * 1024)              /* text that one lane gets before it is the next one's turn */
-#define FREEZE_STORED (64 * 1024)           /* below that a new file for the table costs more than a second visit */
-#define WIDE_STORED (8ull * 1024 * 1024)    /* below that lanes of its own are not worth it */
+#define LANE_TURN (512 * 1024)           /* text that one lane gets before it is the next one's turn */
+#define FREEZE_STORED (64 * 1024)        /* below that a new file for the table costs more than a second visit */
+#define WIDE_STORED (8ull * 1024 * 1024) /* below that lanes of its own are not worth it */
 
 static const char ending[] = "\\.\n\n\n"; /* what follows the rows in an archive */
 #define ENDING (sizeof ending - 1)
@@ -297,7 +297,8 @@ static int load_table(struct loader *l, const struct item *item, PGconn *const *
             goto out;
     if (walk_entry(&l->file, l->p->archive, item->entry, take_text, &lanes, err) < 0)
         goto out;
-    if ((lanes.held_n != ENDING || memcmp(lanes.held, ending, ENDING) != 0) && give(&lanes, lanes.held, lanes.held_n, err) < 0)
+    if ((lanes.held_n != ENDING || memcmp(lanes.held, ending, ENDING) != 0) &&
+        give(&lanes, lanes.held, lanes.held_n, err) < 0)
         goto out;
     for (size_t i = 0; i < lanes.n; i++)
         if (end_lane(&lanes, i, err) < 0)

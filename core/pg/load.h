@@ -18,8 +18,8 @@
 struct load_params {
     const struct target *target;
     const struct archive *archive;
-    const int *fd;          /* the archive's file */
-    const char *encoding;   /* of its text */
+    const int *fd;        /* the archive's file */
+    const char *encoding; /* of its text */
     unsigned jobs;
     void (*progress)(uint64_t bytes); /* of text, from any thread; NULL: nobody wants to know */
 };

@@ -166,7 +166,8 @@ int ownership_apply(const struct restore_plan *plan, const struct restore_files 
         if (plan->mine[i] && give_entry(&g, a->entries[i].defn, err) < 0)
             goto out;
     if (g.refused > 0)
-        log_warn("%zu of %zu owners and privileges could not be given, e.g. %s", g.refused, g.refused + g.given, g.first.message);
+        log_warn("%zu of %zu owners and privileges could not be given, e.g. %s", g.refused, g.refused + g.given,
+                 g.first.message);
     rc = 0;
 out:
     conn_close(g.c);

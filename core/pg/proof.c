@@ -66,8 +66,10 @@ static int collect_expected(struct proof *f, struct err *err)
     if (f->items == NULL)
         return err_no_memory(err);
     for (size_t i = 0; i < p->n; i++)
-        f->items[i] = (struct item){ .schema = p->tables[i].schema, .name = p->tables[i].name,
-                                     .columns = p->tables[i].columns, .n_columns = p->tables[i].n_columns,
+        f->items[i] = (struct item){ .schema = p->tables[i].schema,
+                                     .name = p->tables[i].name,
+                                     .columns = p->tables[i].columns,
+                                     .n_columns = p->tables[i].n_columns,
                                      .expected = p->tables[i].expected };
     qsort(f->items, p->n, sizeof *f->items, compare_items);
     for (size_t i = 0; i < p->n; i++) {
@@ -246,8 +248,8 @@ static int read_part(PGconn *c, size_t i, void *cookie, struct err *err)
     buf_init(&sql, MAX_SQL);
     if (item == NULL) {
         rc = f->p->counts_only
-                 ? read_count(c, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata", &tally, err)
-                 : proof_read_objects(c, &tally, err);
+               ? read_count(c, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata", &tally, err)
+               : proof_read_objects(c, &tally, err);
     } else if (f->p->counts_only || item->extra) {
         put_count(&sql, item);
         rc = buf_check(&sql, err) < 0 ? -1 : read_count(c, sql.data, &tally, err);
@@ -353,8 +355,9 @@ static int make_session(struct proof *f, PGconn *c, const char *zone, struct err
     struct buf options;
 
     buf_init(&options, 4096);
-    buf_puts(&options, "-c bytea_output=hex -c row_security=off -c quote_all_identifiers=off -c synchronize_seqscans=off"
-                       " -c max_parallel_workers_per_gather=0 -c default_transaction_read_only=on");
+    buf_puts(&options,
+             "-c bytea_output=hex -c row_security=off -c quote_all_identifiers=off -c synchronize_seqscans=off"
+             " -c max_parallel_workers_per_gather=0 -c default_transaction_read_only=on");
     put_option(&options, "TimeZone", zone);
     if (p->encoding != NULL && *p->encoding != '\0')
         put_option(&options, "client_encoding", p->encoding);
@@ -389,7 +392,8 @@ static size_t settle_equal(struct proof *f)
 
 static int read_again(struct proof *f, PGconn *c, struct err *err)
 {
-    char *zone = conn_value(c, ERR_RESTORE, err, "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'TimeZone'", 0, NULL);
+    char *zone = conn_value(c, ERR_RESTORE, err, "SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'TimeZone'",
+                            0, NULL);
     int rc = -1;
 
     if (zone == NULL || make_session(f, c, zone, err) < 0)
@@ -430,7 +434,8 @@ static int excuse_settings(struct proof *f, PGconn *c, struct err *err)
     if (unjudged.n > 0) {
         names_list(&list, &unjudged);
         log_warn("compared by the number of rows only: %s (a dump of another tool does not tell in which time zone and "
-                 "form it was written)", list.data);
+                 "form it was written)",
+                 list.data);
     }
     rc = 0;
 out:

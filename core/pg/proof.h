@@ -21,13 +21,13 @@ struct proof_table {
 };
 
 struct proof_params {
-    const struct target *target;     /* the restored database */
+    const struct target *target; /* the restored database */
     const struct proof_table *tables;
-    size_t n;                        /* a table that stands there twice has both sums */
-    const struct tally *objects;     /* large objects; NULL: not known */
-    const char *encoding;            /* of the dump's text; NULL or "": the database's */
-    const char *lc_monetary;         /* of the dumping session; NULL or "": the server's */
-    bool settings_unknown;           /* another tool's dump: it may have been made with another time zone */
+    size_t n;                    /* a table that stands there twice has both sums */
+    const struct tally *objects; /* large objects; NULL: not known */
+    const char *encoding;        /* of the dump's text; NULL or "": the database's */
+    const char *lc_monetary;     /* of the dumping session; NULL or "": the server's */
+    bool settings_unknown;       /* another tool's dump: it may have been made with another time zone */
     bool counts_only;
     unsigned jobs;
 };

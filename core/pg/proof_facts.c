@@ -30,14 +30,14 @@ int proof_facts_read(PGconn *c, struct proof_facts *out, struct err *err)
     static const char join_roots[] =
         " LEFT JOIN pg_catalog.pg_class rc ON c.relispartition AND rc.oid = pg_catalog.pg_partition_root(c.oid)"
         " LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = rc.relnamespace";
-    static const char which[] =
-        " WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'"
-        " AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')";
+    static const char which[] = " WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'"
+                                " AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')";
     bool has_roots = PQserverVersion(c) >= 120000;
     char sql[2048];
     PGresult *r;
 
-    snprintf(sql, sizeof sql, "%s%s%s%s%s", columns, has_roots ? roots : no_roots, tables, has_roots ? join_roots : "", which);
+    snprintf(sql, sizeof sql, "%s%s%s%s%s", columns, has_roots ? roots : no_roots, tables, has_roots ? join_roots : "",
+             which);
     r = conn_query(c, ERR_RESTORE, err, sql, 0, NULL);
     memset(out, 0, sizeof *out);
     if (r == NULL)

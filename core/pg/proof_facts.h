@@ -9,9 +9,9 @@ struct proof_fact { /* strings point into the result */
     char kind;             /* pg_class.relkind: r, p or f */
     bool of_extension;
     const char *root_schema, *root_name; /* of a partition: the table it is part of at last; "" when it is none */
-    bool expected;         /* somebody found it */
-    uint64_t bytes;        /* with TOAST */
-    uint64_t pages;        /* without */
+    bool expected;                       /* somebody found it */
+    uint64_t bytes;                      /* with TOAST */
+    uint64_t pages;                      /* without */
 };
 
 struct proof_facts {

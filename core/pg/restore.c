@@ -12,6 +12,7 @@
 #include "core/base/log.h"
 #include "core/base/os.h"
 
+#define LIST_NAME "sfb-restore.list"
 #define MAX_LIST (64 * 1024 * 1024)
 
 /* The commit that publishes the database is a synchronous one, and so makes durable all that came before it. */
@@ -44,27 +45,26 @@ char *restore_path(const struct restore_files *files, struct err *err)
     return NULL;
 }
 
-/* The list for --use-list: NULL in *path when all is wanted. */
-static int write_list(const struct restore_plan *plan, const char *work_dir, char **path, struct err *err)
+/* The list for --use-list, when not all is wanted. It is never finished as a file, and so is swept if we are killed. */
+static int write_list(const struct restore_plan *plan, const char *work_dir, struct os_file *file, struct err *err)
 {
+    char *path = NULL;
     struct buf list;
     int rc = -1;
 
-    *path = NULL;
     if (plan->skipped == 0)
         return 0;
+    os_sweep_partials(work_dir, LIST_NAME);
     buf_init(&list, MAX_LIST);
     for (size_t i = 0; i < plan->archive->n; i++)
         if (!plan->skip[i])
             buf_printf(&list, "%d;\n", plan->archive->entries[i].id);
-    if (asprintf(path, "%s/.sfb-restore-%ld.list", work_dir, (long)getpid()) < 0) {
-        *path = NULL;
+    path = os_path(work_dir, LIST_NAME);
+    if (path == NULL)
         err_no_memory(err);
-        goto out;
-    }
-    if (buf_check(&list, err) == 0 && os_write_file(*path, list.data, list.size, err) == 0)
-        rc = 0;
-out:
+    else if (buf_check(&list, err) == 0 && os_file_create(file, path, err) == 0)
+        rc = os_write(file->fd, list.data, list.size, file->partial, err);
+    free(path);
     buf_release(&list);
     return rc;
 }
@@ -73,7 +73,8 @@ int restore_run(const struct restore_plan *plan, const struct restore_files *fil
                 enum restore_part part, unsigned jobs, struct err *err)
 {
     struct tool_run run = { TOOL_RUN_NONE };
-    char jobs_option[32], *list = NULL, *list_option = NULL, *path = NULL;
+    struct os_file list = OS_FILE_CLOSED;
+    char jobs_option[32], *list_option = NULL, *path = NULL;
     const char *args[12];
     int n = 0, rc = -1;
 
@@ -82,7 +83,7 @@ int restore_run(const struct restore_plan *plan, const struct restore_files *fil
     path = restore_path(files, err);
     if (path == NULL)
         goto out;
-    if (list != NULL && asprintf(&list_option, "--use-list=%s", list) < 0) {
+    if (list.fd >= 0 && asprintf(&list_option, "--use-list=%s", list.partial) < 0) {
         list_option = NULL;
         err_no_memory(err);
         goto out;
@@ -117,9 +118,7 @@ int restore_run(const struct restore_plan *plan, const struct restore_files *fil
     rc = restore_same_file(files->path, files->fd, err);
 out:
     tool_stop(&run);
-    if (list != NULL)
-        unlink(list);
-    free(list);
+    os_file_discard(&list);
     free(list_option);
     free(path);
     return rc;

@@ -25,21 +25,22 @@ struct restore_plan {
     int server_version;
     char *user;
     bool superuser, may_create_roles;
-    struct names owners, others;     /* roles the archive speaks of (roles.h) */
-    struct names missing;            /* those of them that the server lacks */
-    struct names foreign;            /* owners that this user can't give things to, though they exist */
+    struct names owners, others; /* roles the archive speaks of (roles.h) */
+    struct names missing;        /* those of them that the server lacks */
+    struct names foreign;        /* owners that this user can't give things to, though they exist */
     struct names lost_tablespaces;
     bool no_owner, no_tablespaces;
-    struct names refused;            /* roles that can't be had */
-    bool *skip;                      /* per entry of the archive: not for pg_restore */
+    struct names refused; /* roles that can't be had */
+    bool *skip;           /* per entry of the archive: not for pg_restore */
     size_t skipped;
-    bool *mine;                      /* privileges that ownership.h gives instead */
+    bool *mine; /* privileges that ownership.h gives instead */
     size_t n_mine;
-    struct names losses;             /* sentences: what will not be as it was */
+    struct names losses; /* sentences: what will not be as it was */
 };
 
 /* ERR_RESTORE when the archive can't be restored on this server at all: the message lists all that is missing. */
-int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, struct restore_plan *plan, struct err *err);
+int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, struct restore_plan *plan,
+                      struct err *err);
 
 /* The same for a script, of which no more is known than the names in it. plan->archive is NULL. */
 int restore_plan_make_script(PGconn *c, const struct names *roles, const struct names *extensions,

@@ -25,8 +25,8 @@ static int major_of(const char *version)
     return version != NULL ? (int)strtol(version, NULL, 10) : 0;
 }
 
-static int __attribute__((format(printf, 4, 5))) add_loss(struct restore_plan *plan, const struct names *which,
-                                                          struct err *err, const char *format, ...)
+static int __attribute__((format(printf, 4, 5)))
+add_loss(struct restore_plan *plan, const struct names *which, struct err *err, const char *format, ...)
 {
     struct buf sentence, list;
     va_list args;
@@ -110,8 +110,9 @@ static int check_extensions(PGconn *c, const struct names *wanted, struct err *e
     int rc = -1;
 
     buf_init(&list, MAX_SENTENCE);
-    if (ask_names(c, "SELECT n FROM unnest($1::text[]) AS u (n)"
-                     " WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = n)",
+    if (ask_names(c,
+                  "SELECT n FROM unnest($1::text[]) AS u (n)"
+                  " WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_available_extensions WHERE name = n)",
                   wanted, &lacking, err) < 0)
         goto out;
     rc = 0;
@@ -119,9 +120,12 @@ static int check_extensions(PGconn *c, const struct names *wanted, struct err *e
         const char *it = lacking.n == 1 ? "it" : "them";
 
         names_list(&list, &lacking);
-        rc = err_set(err, ERR_RESTORE, "this server has no extension %s, and the backup needs %s; nothing was touched", list.data, it);
-        err_hint(err, "install %s on the server's machine (Debian: apt install postgresql-%d-NAME, or postgresql-contrib), "
-                      "then restore again", it, conn_server_major(c));
+        rc = err_set(err, ERR_RESTORE, "this server has no extension %s, and the backup needs %s; nothing was touched",
+                     list.data, it);
+        err_hint(err,
+                 "install %s on the server's machine (Debian: apt install postgresql-%d-NAME, or postgresql-contrib), "
+                 "then restore again",
+                 it, conn_server_major(c));
     }
 out:
     names_release(&lacking);
@@ -132,7 +136,8 @@ out:
 static int extensions_of(const struct archive *a, struct names *out, struct err *err)
 {
     for (size_t i = 0; i < a->n; i++)
-        if (is_desc(&a->entries[i], "EXTENSION") && a->entries[i].tag != NULL && names_add(out, a->entries[i].tag, err) < 0)
+        if (is_desc(&a->entries[i], "EXTENSION") && a->entries[i].tag != NULL &&
+            names_add(out, a->entries[i].tag, err) < 0)
             return -1;
     return 0;
 }
@@ -147,12 +152,14 @@ static int check_tablespaces(PGconn *c, struct restore_plan *plan, struct err *e
         if (a->entries[i].tablespace != NULL && *a->entries[i].tablespace != '\0' &&
             names_add(&wanted, a->entries[i].tablespace, err) < 0)
             goto out;
-    rc = ask_names(c, "SELECT n FROM unnest($1::text[]) AS u (n) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_tablespace"
-                      " WHERE spcname = n AND pg_catalog.has_tablespace_privilege(oid, 'CREATE'))",
+    rc = ask_names(c,
+                   "SELECT n FROM unnest($1::text[]) AS u (n) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_tablespace"
+                   " WHERE spcname = n AND pg_catalog.has_tablespace_privilege(oid, 'CREATE'))",
                    &wanted, &plan->lost_tablespaces, err);
     plan->no_tablespaces = plan->lost_tablespaces.n > 0;
     if (rc == 0 && plan->no_tablespaces)
-        rc = add_loss(plan, &plan->lost_tablespaces, err, "everything goes into the default tablespace, for there is no ");
+        rc = add_loss(plan, &plan->lost_tablespaces, err,
+                      "everything goes into the default tablespace, for there is no ");
 out:
     names_release(&wanted);
     return rc;
@@ -165,11 +172,30 @@ static int check_membership(PGconn *c, struct restore_plan *plan, struct err *er
 
     if (plan->superuser)
         return 0;
-    return ask_names(c, options ? "SELECT n FROM unnest($1::text[]) AS u (n) JOIN pg_catalog.pg_roles ON rolname = n"
-                                  " WHERE NOT pg_catalog.pg_has_role(oid, 'SET') AND n <> 'pg_database_owner'"
-                                : "SELECT n FROM unnest($1::text[]) AS u (n) JOIN pg_catalog.pg_roles ON rolname = n"
-                                  " WHERE NOT pg_catalog.pg_has_role(oid, 'MEMBER') AND n <> 'pg_database_owner'",
+    return ask_names(c,
+                     options ? "SELECT n FROM unnest($1::text[]) AS u (n) JOIN pg_catalog.pg_roles ON rolname = n"
+                               " WHERE NOT pg_catalog.pg_has_role(oid, 'SET') AND n <> 'pg_database_owner'"
+                             : "SELECT n FROM unnest($1::text[]) AS u (n) JOIN pg_catalog.pg_roles ON rolname = n"
+                               " WHERE NOT pg_catalog.pg_has_role(oid, 'MEMBER') AND n <> 'pg_database_owner'",
                      &plan->owners, &plan->foreign, err);
+}
+
+/* Rows alone: there would be nothing to put them in. */
+static int check_schema(const struct restore_plan *plan, struct err *err)
+{
+    const struct archive *a = plan->archive;
+    size_t tables = 0, data = 0;
+
+    for (size_t i = 0; i < a->n; i++) {
+        tables += is_desc(&a->entries[i], "TABLE") || is_desc(&a->entries[i], "FOREIGN TABLE") ||
+                  is_desc(&a->entries[i], "EXTENSION");
+        data += is_desc(&a->entries[i], "TABLE DATA");
+    }
+    if (data == 0 || tables > 0)
+        return 0;
+    err_set(err, ERR_RESTORE, "the backup holds rows without their tables (pg_dump --data-only); nothing was touched");
+    err_hint(err, "feed it to `sfb pg_restore`, connected to a database that has the tables");
+    return -1;
 }
 
 static void warn_versions(PGconn *c, const struct restore_plan *plan)
@@ -177,7 +203,8 @@ static void warn_versions(PGconn *c, const struct restore_plan *plan)
     int from = major_of(plan->archive->server_version), into = conn_server_major(c);
 
     if (from > into)
-        log_warn("the backup is of PostgreSQL %d and this server is %d: what only the newer one knows will fail", from, into);
+        log_warn("the backup is of PostgreSQL %d and this server is %d: what only the newer one knows will fail", from,
+                 into);
 }
 
 /* ---- what this user may not make --------------------------------------------------------------------------------- */
@@ -232,8 +259,9 @@ static int skip_forbidden(struct restore_plan *plan, struct err *err)
             skip(plan, i);
         }
     }
-    if (subscriptions.n > 0 && add_loss(plan, &subscriptions, err, "subscriptions are not made again, else two databases "
-                                                                   "would claim one place at the publisher: ") < 0)
+    if (subscriptions.n > 0 && add_loss(plan, &subscriptions, err,
+                                        "subscriptions are not made again, else two databases "
+                                        "would claim one place at the publisher: ") < 0)
         goto out;
     if (kinds.n > 0 && add_loss(plan, &kinds, err, "only a superuser can make ") < 0)
         goto out;
@@ -279,10 +307,11 @@ static int lose_owners(struct restore_plan *plan, struct err *err)
 
     if (both(&plan->owners, &plan->refused, &lost, err) < 0)
         goto out;
-    if (lost.n > 0 && add_loss(plan, &lost, err, "%s will own what belonged to roles that do not exist here: ", plan->user) < 0)
+    if (lost.n > 0 &&
+        add_loss(plan, &lost, err, "%s will own what belonged to roles that do not exist here: ", plan->user) < 0)
         goto out;
-    if (plan->foreign.n > 0 && add_loss(plan, &plan->foreign, err, "%s will own what belonged to roles it is no member of: ",
-                                        plan->user) < 0)
+    if (plan->foreign.n > 0 &&
+        add_loss(plan, &plan->foreign, err, "%s will own what belonged to roles it is no member of: ", plan->user) < 0)
         goto out;
     plan->no_owner = lost.n > 0 || plan->foreign.n > 0;
     rc = 0;
@@ -292,7 +321,8 @@ out:
 }
 
 /* One entry that grants something: left to pg_restore, or taken apart (privileges), or lost (policies, mappings). */
-static int settle_entry(struct restore_plan *plan, size_t i, struct names *lost, struct names *policies, struct err *err)
+static int settle_entry(struct restore_plan *plan, size_t i, struct names *lost, struct names *policies,
+                        struct err *err)
 {
     const struct archive_entry *e = &plan->archive->entries[i];
     bool privileges = is_desc(e, "ACL") || is_desc(e, "DEFAULT ACL");
@@ -344,7 +374,8 @@ out:
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
-int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, struct restore_plan *plan, struct err *err)
+int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, struct restore_plan *plan,
+                      struct err *err)
 {
     struct names needed = { 0 }, extensions = { 0 };
     int rc = -1;
@@ -358,12 +389,12 @@ int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, st
         goto out;
     }
     if (tool_for_archive(a->version % 256, major_of(a->dump_version), bindir, &plan->tool, err) < 0 ||
-        read_user(c, plan, err) < 0 || skip_forbidden(plan, err) < 0 ||
+        check_schema(plan, err) < 0 || read_user(c, plan, err) < 0 || skip_forbidden(plan, err) < 0 ||
         roles_of_archive(a, plan->skip, &plan->owners, &plan->others, err) < 0 ||
         names_add_all(&needed, &plan->owners, err) < 0 || names_add_all(&needed, &plan->others, err) < 0 ||
         roles_missing(c, &needed, &plan->missing, err) < 0 || extensions_of(a, &extensions, err) < 0 ||
-        check_extensions(c, &extensions, err) < 0 ||
-        check_tablespaces(c, plan, err) < 0 || check_membership(c, plan, err) < 0)
+        check_extensions(c, &extensions, err) < 0 || check_tablespaces(c, plan, err) < 0 ||
+        check_membership(c, plan, err) < 0)
         goto out;
     warn_versions(c, plan);
     rc = 0;
@@ -388,8 +419,8 @@ int restore_plan_make_script(PGconn *c, const struct names *roles, const struct 
 
 void restore_plan_release(struct restore_plan *plan)
 {
-    struct names *sets[] = { &plan->owners,  &plan->others, &plan->missing, &plan->foreign, &plan->lost_tablespaces,
-                             &plan->refused, &plan->losses };
+    struct names *sets[] = { &plan->owners,           &plan->others,  &plan->missing, &plan->foreign,
+                             &plan->lost_tablespaces, &plan->refused, &plan->losses };
 
     for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
         names_release(sets[i]);

@@ -128,10 +128,32 @@ int roles_of_entry(const struct archive_entry *e, struct names *out, struct err 
 static bool has_owner(const struct archive_entry *e)
 {
     static const char *const kinds[] = {
-        "AGGREGATE", "BLOB", "BLOB METADATA", "COLLATION", "CONVERSION", "DOMAIN", "EVENT TRIGGER", "FOREIGN DATA WRAPPER",
-        "FOREIGN TABLE", "FUNCTION", "MATERIALIZED VIEW", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY",
-        "PROCEDURAL LANGUAGE", "PROCEDURE", "PUBLICATION", "SCHEMA", "SEQUENCE", "SERVER", "STATISTICS", "TABLE",
-        "TEXT SEARCH CONFIGURATION", "TEXT SEARCH DICTIONARY", "TYPE", "VIEW",
+        "AGGREGATE",
+        "BLOB",
+        "BLOB METADATA",
+        "COLLATION",
+        "CONVERSION",
+        "DOMAIN",
+        "EVENT TRIGGER",
+        "FOREIGN DATA WRAPPER",
+        "FOREIGN TABLE",
+        "FUNCTION",
+        "MATERIALIZED VIEW",
+        "OPERATOR",
+        "OPERATOR CLASS",
+        "OPERATOR FAMILY",
+        "PROCEDURAL LANGUAGE",
+        "PROCEDURE",
+        "PUBLICATION",
+        "SCHEMA",
+        "SEQUENCE",
+        "SERVER",
+        "STATISTICS",
+        "TABLE",
+        "TEXT SEARCH CONFIGURATION",
+        "TEXT SEARCH DICTIONARY",
+        "TYPE",
+        "VIEW",
     };
 
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
@@ -145,14 +167,16 @@ static bool is_database(const struct archive_entry *e)
     return e->desc != NULL && strcmp(e->desc, "DATABASE") == 0 && e->owner != NULL && *e->owner != '\0';
 }
 
-int roles_of_archive(const struct archive *a, const bool *skip, struct names *owners, struct names *others, struct err *err)
+int roles_of_archive(const struct archive *a, const bool *skip, struct names *owners, struct names *others,
+                     struct err *err)
 {
     for (size_t i = 0; i < a->n; i++) {
         const struct archive_entry *e = &a->entries[i];
 
         if (skip[i])
             continue;
-        if ((has_owner(e) && names_add(owners, e->owner, err) < 0) || (is_database(e) && names_add(others, e->owner, err) < 0))
+        if ((has_owner(e) && names_add(owners, e->owner, err) < 0) ||
+            (is_database(e) && names_add(others, e->owner, err) < 0))
             return -1;
         if (roles_of_entry(e, others, err) < 0)
             return -1;
@@ -206,10 +230,10 @@ out:
 
 struct role_words { /* what the globals say of one role, as far as it is taken over */
     bool login, no_inherit;
-    char limit[16];        /* CONNECTION LIMIT */
-    const char *valid;     /* a literal, or NULL */
+    char limit[16];    /* CONNECTION LIMIT */
+    const char *valid; /* a literal, or NULL */
     size_t valid_size;
-    struct names powers;   /* SUPERUSER and the like: not taken over */
+    struct names powers; /* SUPERUSER and the like: not taken over */
 };
 
 static bool names_role(const struct sql_token *t, const char *role)
@@ -314,7 +338,8 @@ static void join(PGconn *c, const char *role)
     struct err ignored = { 0 };
     bool options = PQserverVersion(c) >= 160000;
 
-    exec_named(c, "GRANT ", role, options ? " TO CURRENT_USER WITH INHERIT TRUE, SET TRUE" : " TO CURRENT_USER", &ignored);
+    exec_named(c, "GRANT ", role, options ? " TO CURRENT_USER WITH INHERIT TRUE, SET TRUE" : " TO CURRENT_USER",
+               &ignored);
 }
 
 /* Roles that were made are members of one another as they were in the globals; nobody else becomes a member. */

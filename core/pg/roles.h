@@ -14,7 +14,8 @@
 
 /* Roles that own something in the archive, and roles that are granted something (privileges, policies, mappings) or own
  * the database itself. skip: per entry, those that do not count. */
-int roles_of_archive(const struct archive *a, const bool *skip, struct names *owners, struct names *others, struct err *err);
+int roles_of_archive(const struct archive *a, const bool *skip, struct names *owners, struct names *others,
+                     struct err *err);
 
 /* Roles named by one entry other than as its owner; what pg_restore would do for it fails without them. */
 int roles_of_entry(const struct archive_entry *e, struct names *out, struct err *err);

@@ -24,7 +24,9 @@ struct sql_token {
     size_t size;
 };
 
-struct sql_reader { const char *at, *end; };
+struct sql_reader {
+    const char *at, *end;
+};
 
 struct sql_reader sql_reader(const char *text, size_t n);
 enum sql_kind sql_next(struct sql_reader *r, struct sql_token *t); /* t->kind */

@@ -33,32 +33,35 @@ static int run_all(const struct target *t, const char *sql, unsigned jobs, size_
 
 int upkeep_analyze(const struct target *t, unsigned jobs, struct err *err)
 {
-    return run_all(t, "SELECT pg_catalog.format('ANALYZE %I.%I', n.nspname, c.relname)"
-                      " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                      " WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'"
-                      " AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
-                      " ORDER BY c.relkind = 'p' DESC, pg_catalog.pg_relation_size(c.oid) DESC",
+    return run_all(t,
+                   "SELECT pg_catalog.format('ANALYZE %I.%I', n.nspname, c.relname)"
+                   " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                   " WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'"
+                   " AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
+                   " ORDER BY c.relkind = 'p' DESC, pg_catalog.pg_relation_size(c.oid) DESC",
                    jobs, NULL, err);
 }
 
 int upkeep_rebuild_indexes(const struct target *t, unsigned jobs, size_t *rebuilt, struct err *err)
 {
-    return run_all(t, "SELECT pg_catalog.format('REINDEX INDEX %I.%I', n.nspname, c.relname)"
-                      " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
-                      " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                      " WHERE c.relkind = 'i' AND NOT (i.indisvalid AND i.indisready)"
-                      " ORDER BY pg_catalog.pg_relation_size(i.indrelid) DESC",
+    return run_all(t,
+                   "SELECT pg_catalog.format('REINDEX INDEX %I.%I', n.nspname, c.relname)"
+                   " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
+                   " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                   " WHERE c.relkind = 'i' AND NOT (i.indisvalid AND i.indisready)"
+                   " ORDER BY pg_catalog.pg_relation_size(i.indrelid) DESC",
                    jobs, rebuilt, err);
 }
 
 /* The catalogs, too: making thousands of objects has filled them. */
 int upkeep_vacuum(const struct target *t, unsigned jobs, struct err *err)
 {
-    return run_all(t, "SELECT pg_catalog.format(CASE n.nspname WHEN 'pg_catalog' THEN 'VACUUM (ANALYZE) %I.%I'"
-                      " ELSE 'VACUUM %I.%I' END, n.nspname, c.relname)"
-                      " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                      " WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND NOT c.relisshared"
-                      " AND n.nspname NOT IN ('information_schema', 'pg_toast')"
-                      " ORDER BY pg_catalog.pg_relation_size(c.oid) DESC",
+    return run_all(t,
+                   "SELECT pg_catalog.format(CASE n.nspname WHEN 'pg_catalog' THEN 'VACUUM (ANALYZE) %I.%I'"
+                   " ELSE 'VACUUM %I.%I' END, n.nspname, c.relname)"
+                   " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                   " WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND NOT c.relisshared"
+                   " AND n.nspname NOT IN ('information_schema', 'pg_toast')"
+                   " ORDER BY pg_catalog.pg_relation_size(c.oid) DESC",
                    jobs, NULL, err);
 }

@@ -14,14 +14,20 @@ setup_file() {
                 CREATE TABLE big (id int, name text);
                 INSERT INTO big SELECT n, md5(n::text) FROM generate_series(1, 2000) n;
                 CREATE INDEX big_id ON big USING btree (id);
-                CREATE TABLE stall (n int CHECK (public.slow(n)))"
+                CREATE TABLE stall (n int CHECK (public.slow(n)));
+                CREATE FUNCTION public.slow_index(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS \$\$
+                  BEGIN PERFORM public.slow(n); RETURN n; END \$\$;
+                CREATE TABLE late (n int);
+                CREATE INDEX late_index ON late USING btree (public.slow_index(n))"
     pg pg_dump -Fc -f "$ROOT/good.dump" source
     sed 's/USING btree (id)/USING btree (xx)/' "$ROOT/good.dump" >"$ROOT/late.dump"   # fails after the data
     sed 's/name text/name tixt/' "$ROOT/good.dump" >"$ROOT/early.dump"                # fails in the schema
     sql source "INSERT INTO stall VALUES (0)"
     pg pg_dump -Fc -f "$ROOT/stalls.dump" source
     pg pg_dump -Fp -f "$ROOT/stalls.sql" source
-    sql source "DELETE FROM stall"
+    sql source "DELETE FROM stall; INSERT INTO late VALUES (0)"
+    pg pg_dump -Fc -f "$ROOT/stalls-late.dump" source
+    sql source "DELETE FROM late"
     content_text source >"$ROOT/content"
     chmod 644 "$ROOT"/*.dump "$ROOT"/*.sql
 }
@@ -100,7 +106,18 @@ stalls() {
     untouched
 }
 
-@test "Ctrl-C while pg_restore works: 130, and the old database comes back, whatever else is typed" {
+@test "Ctrl-C while pg_restore builds indexes: 130, and the old database comes back" {
+    sfb_start restore --force "$ROOT/stalls-late.dump"
+    stalls
+    kill -INT -- "-$PID"
+    sfb_wait
+    [ "$status" = 130 ]
+    no_children
+    no_sessions
+    back
+}
+
+@test "Ctrl-C while rows are loaded: 130, and the old database comes back, whatever else is typed" {
     # one row that takes a while in every restore, so that the second signal meets the putting back
     sql target "CREATE FUNCTION public.wait(n int) RETURNS bool LANGUAGE plpgsql AS \$\$
                   BEGIN IF current_database() LIKE '%sfb_restore%' THEN PERFORM pg_sleep(1.5); END IF; RETURN true; END \$\$;
@@ -132,7 +149,7 @@ stalls() {
 }
 
 @test "pg_restore killed: 4, and the old database comes back" {
-    sfb_start restore --force "$ROOT/stalls.dump"
+    sfb_start restore --force "$ROOT/stalls-late.dump"
     stalls
     pgrep -s "$PID" | grep -vx "$PID" | xargs kill -9
     sfb_wait
@@ -157,7 +174,7 @@ stalls() {
     stalls
     kill -9 "$PID"
     sfb_wait
-    no_sessions
+    no_children
     saved=$(the_file "$WORK" 'pre-restore-*.dump')
     answers postgres "SELECT count(*) = 0 FROM pg_database WHERE datname = 'target'"
     run -0 --separate-stderr sfb restore --dry-run "$saved"
