@@ -81,7 +81,17 @@ static char *final_path(const struct snapshot_params *p, time_t started, struct 
     return path;
 }
 
-/* Does another run write the same name right now? Two environments may be backed up in the same second. */
+/* A dump of another ending would share the manifest. */
+static bool has_manifest(const char *path)
+{
+    char *manifest = manifest_path_of(path);
+    bool has = manifest != NULL && access(manifest, F_OK) == 0;
+
+    free(manifest);
+    return has;
+}
+
+/* Is the name taken, or does another run write it right now? Two environments may be backed up in the same second. */
 static bool is_contested(const struct os_file *f)
 {
     const char *mine = os_basename(f->partial); /* ".NAME.partial-PID" */
@@ -89,7 +99,7 @@ static bool is_contested(const struct os_file *f)
     size_t stem = dash != NULL ? (size_t)(dash - mine) + 1 : strlen(mine);
     char *directory = os_dirname(f->path);
     DIR *d = directory != NULL ? opendir(directory) : NULL;
-    bool contested = access(f->path, F_OK) == 0;
+    bool contested = access(f->path, F_OK) == 0 || has_manifest(f->path);
     const struct dirent *e;
 
     while (!contested && d != NULL && (e = readdir(d)) != NULL)
