@@ -167,7 +167,7 @@ setup() { cd "$BATS_TEST_DIRNAME/../.." || return 1; }
     "$SFB" --completion bash | bash -n
     if command -v zsh >/dev/null; then "$SFB" --completion zsh | zsh -n; fi
     if command -v fish >/dev/null; then "$SFB" --completion fish | fish -n; fi
-    [ "$("$SFB" --completion fish | grep -c -- '-l local-only')" = 2 ] # sfb backup, backup-database
+    [ "$("$SFB" --completion fish | grep -c -- '-l role-login')" = 2 ] # sfb restore, restore-database
     run "$SFB" --completion tcsh
     [ "$status" = 2 ]
     says 'bash, zsh and fish'
