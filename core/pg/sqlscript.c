@@ -184,7 +184,8 @@ int sqlscript_scan(int fd, const char *what, struct sqlscript_facts *out, struct
     while (u != NULL && (n = unpack_read(u, piece, PIECE, err)) > 0)
         if (os_check_interrupt(err) < 0 || scan_piece(&s, piece, (size_t)n, err) < 0)
             goto out;
-    rc = n == 0 ? 0 : -1;
+    s.try_at = 0; /* there is no more to wait for */
+    rc = n == 0 ? scan_piece(&s, "", 0, err) : -1;
 out:
     if (rc < 0)
         sqlscript_release(out);

@@ -164,26 +164,26 @@ bool sql_is_sign(const struct sql_token *t, char sign)
 
 char *sql_name(const struct sql_token *t)
 {
-    char *name, *out;
+    size_t n = 0;
+    char *name;
 
     if (t->kind != SQL_WORD && t->kind != SQL_NAME)
         return NULL;
-    name = out = malloc(t->size + 1);
+    name = calloc(1, t->size + 1);
     if (name == NULL)
         return NULL;
     if (t->kind == SQL_WORD) {
         for (size_t i = 0; i < t->size; i++) {
             char c = t->text[i];
-            *out++ = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+            name[n++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
         }
     } else {
         for (size_t i = 1; i + 1 < t->size; i++) {
-            *out++ = t->text[i];
+            name[n++] = t->text[i];
             if (t->text[i] == '"') /* doubled */
                 i++;
         }
     }
-    *out = '\0';
     return name;
 }
 
