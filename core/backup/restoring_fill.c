@@ -44,7 +44,9 @@ int restoring_create(struct restoring *r, struct source *s, struct err *err)
         return -1;
     if (!s->has_toc)
         return 0;
-    return restore_run(&s->plan, &files, r->filling, RESTORE_SCHEMA, 1, err);
+    if (restore_run(&s->plan, &files, r->filling, RESTORE_SCHEMA, 1, err) < 0)
+        return -1;
+    return restore_check_tables(&s->plan, r->filling, err);
 }
 
 int restoring_drop(struct restoring *r, struct err *err)
@@ -122,7 +124,9 @@ static int run_archive(struct restoring *r, struct source *s, struct err *err)
             s->plan.skip[i] = true;
             s->plan.skipped++;
         }
-    rc = restore_run(&s->plan, &files, r->filling, RESTORE_REST, r->p->jobs, err);
+    rc = restore_run(&s->plan, &files, r->filling, RESTORE_DATA, r->p->jobs, err);
+    if (rc == 0)
+        rc = restore_run(&s->plan, &files, r->filling, RESTORE_REST, r->p->jobs, err);
     if (rc == 0)
         rc = ownership_apply(&s->plan, &files, r->filling, err);
 out:

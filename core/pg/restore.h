@@ -9,6 +9,7 @@
  *     restore_plan_make(c, archive, bindir, &plan, &err)      plan.missing: roles to be made
  *     restore_plan_settle(&plan, &refused, &err)              plan.losses: sentences for the user
  *     restore_run(&plan, &files, into, RESTORE_SCHEMA, 1, &err)
+ *     restore_run(&plan, &files, into, RESTORE_DATA, jobs, &err)
  *     restore_run(&plan, &files, into, RESTORE_REST, jobs, &err)
  */
 #pragma once
@@ -53,7 +54,10 @@ void restore_plan_release(struct restore_plan *plan);
 /* Of plan->missing, those that can't be made: all, or the names PostgreSQL keeps for itself. */
 int restore_plan_unmakeable(const struct restore_plan *plan, struct names *out, struct err *err);
 
-enum restore_part { RESTORE_SCHEMA, RESTORE_REST };
+/* One after the other. Rows and what follows them in one run of several jobs is a race: what belongs to a partitioned
+ * table waits for that table alone, which has no rows, and so a trigger or a constraint that is NOT VALID may be there
+ * before the rows of a partition. */
+enum restore_part { RESTORE_SCHEMA, RESTORE_DATA, RESTORE_REST };
 
 struct restore_files {
     const char *path;     /* the archive: pg_restore's jobs each open it */
@@ -64,6 +68,9 @@ struct restore_files {
 /* ERR_RESTORE with pg_restore's first error. */
 int restore_run(const struct restore_plan *plan, const struct restore_files *files, const struct target *into,
                 enum restore_part part, unsigned jobs, struct err *err);
+
+/* After RESTORE_SCHEMA: is there a table for all the rows to come? ERR_RESTORE names those that are missing. */
+int restore_check_tables(const struct restore_plan *plan, const struct target *filled, struct err *err);
 
 /* Settings of sessions that load data: nothing needs to be durable before the database gets its name. */
 const char *restore_session(int server_version);

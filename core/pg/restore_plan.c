@@ -180,24 +180,6 @@ static int check_membership(PGconn *c, struct restore_plan *plan, struct err *er
                      &plan->owners, &plan->foreign, err);
 }
 
-/* Rows alone: there would be nothing to put them in. */
-static int check_schema(const struct restore_plan *plan, struct err *err)
-{
-    const struct archive *a = plan->archive;
-    size_t tables = 0, data = 0;
-
-    for (size_t i = 0; i < a->n; i++) {
-        tables += is_desc(&a->entries[i], "TABLE") || is_desc(&a->entries[i], "FOREIGN TABLE") ||
-                  is_desc(&a->entries[i], "EXTENSION");
-        data += is_desc(&a->entries[i], "TABLE DATA");
-    }
-    if (data == 0 || tables > 0)
-        return 0;
-    err_set(err, ERR_RESTORE, "the backup holds rows without their tables (pg_dump --data-only); nothing was touched");
-    err_hint(err, "feed it to `sfb pg_restore`, connected to a database that has the tables");
-    return -1;
-}
-
 static void warn_versions(PGconn *c, const struct restore_plan *plan)
 {
     int from = major_of(plan->archive->server_version), into = conn_server_major(c);
@@ -389,7 +371,7 @@ int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, st
         goto out;
     }
     if (tool_for_archive(a->version % 256, major_of(a->dump_version), bindir, &plan->tool, err) < 0 ||
-        check_schema(plan, err) < 0 || read_user(c, plan, err) < 0 || skip_forbidden(plan, err) < 0 ||
+        read_user(c, plan, err) < 0 || skip_forbidden(plan, err) < 0 ||
         roles_of_archive(a, plan->skip, &plan->owners, &plan->others, err) < 0 ||
         names_add_all(&needed, &plan->owners, err) < 0 || names_add_all(&needed, &plan->others, err) < 0 ||
         roles_missing(c, &needed, &plan->missing, err) < 0 || extensions_of(a, &extensions, err) < 0 ||
@@ -415,6 +397,59 @@ int restore_plan_make_script(PGconn *c, const struct names *roles, const struct 
         return 0;
     restore_plan_release(plan);
     return -1;
+}
+
+/* "schema"."table", as to_regclass takes it */
+static int add_table(const struct archive_entry *e, struct names *out, struct err *err)
+{
+    struct archive_copy copy;
+    struct buf name;
+    int rc = -1;
+
+    if (archive_copy_parse(e, &copy, err) < 0)
+        return -1;
+    buf_init(&name, MAX_SENTENCE);
+    conn_quote_name(&name, copy.schema);
+    buf_putc(&name, '.');
+    conn_quote_name(&name, copy.table);
+    if (buf_check(&name, err) == 0)
+        rc = names_add(out, name.data, err);
+    buf_release(&name);
+    archive_copy_release(&copy);
+    return rc;
+}
+
+int restore_check_tables(const struct restore_plan *plan, const struct target *filled, struct err *err)
+{
+    const struct archive *a = plan->archive;
+    struct names tables = { 0 }, lacking = { 0 };
+    struct buf list;
+    PGconn *c = conn_open(filled, NULL, err);
+    int rc = -1;
+
+    buf_init(&list, MAX_SENTENCE);
+    if (c == NULL)
+        goto out;
+    for (size_t i = 0; i < a->n; i++)
+        if (!plan->skip[i] && archive_is_copy(&a->entries[i]) && add_table(&a->entries[i], &tables, err) < 0)
+            goto out;
+    rc = ask_names(c, "SELECT n FROM unnest($1::text[]) AS u (n) WHERE pg_catalog.to_regclass(n) IS NULL", &tables,
+                   &lacking, err);
+    if (rc == 0 && lacking.n > 0) {
+        names_list(&list, &lacking);
+        rc = err_set(err, ERR_RESTORE,
+                     "the backup holds rows, but not the tables they belong to: %s; nothing was touched", list.data);
+        err_hint(
+            err,
+            "is it a dump with --data-only, or one that needs something of an extension? `sfb pg_restore` can put it "
+            "into a database that has the tables");
+    }
+out:
+    conn_close(c);
+    names_release(&tables);
+    names_release(&lacking);
+    buf_release(&list);
+    return rc;
 }
 
 void restore_plan_release(struct restore_plan *plan)

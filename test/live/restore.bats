@@ -364,6 +364,49 @@ later_than() { [ "$(date +%s)" -gt "$1" ]; }
     run -0 --separate-stderr sfb restore --force --no-verify --no-proof "$T/lie.dump" # the counts are right
 }
 
+@test "a dump of another tool is compared, too: in whose time zone it was written does not matter" {
+    db_new zones
+    sql zones "CREATE TABLE plain (n int, x text); INSERT INTO plain SELECT n, md5(n::text) FROM generate_series(1, 100) n;
+               CREATE TABLE times (at timestamptz, during tstzrange[]);
+               INSERT INTO times VALUES ('2020-01-01 00:00+00', ARRAY[tstzrange('2020-01-01 00:00+00', NULL)])"
+    for zone in UTC "$(sql zones 'SHOW TimeZone')"; do
+        PGTZ=$zone pg pg_dump -Fc -f "$T/stock.dump" zones
+        run -0 --separate-stderr sfb restore --force "$T/stock.dump"
+        has "$output" '✅ Data integrity verification successful'
+        [ -z "$stderr" ]
+    done
+    PGTZ=Asia/Tokyo pg pg_dump -Fc -f "$T/stock.dump" zones
+    run -0 --separate-stderr sfb restore --force "$T/stock.dump"
+    has "$stderr" 'compared by the number of rows only: times '
+    db_drop zones
+}
+
+@test "rows without their tables are refused before anything is touched" {
+    pg pg_dump -Fc --data-only -f "$T/rows.dump" source
+    run -4 --separate-stderr sfb restore --force "$T/rows.dump"
+    has "$stderr" 'not the tables they belong to: "public"."empty" and "public"."item"; nothing was touched'
+    nothing_touched
+}
+
+@test "one table of 20 MB is loaded and compared in parts, and whole" {
+    db_new large
+    sql large "CREATE TABLE t (n int PRIMARY KEY, x text); ALTER TABLE t ALTER x SET STORAGE EXTERNAL;
+               INSERT INTO t SELECT n, repeat(md5(n::text), 1 + n % 40) || E'\n\\.\n' FROM generate_series(1, 60000) n;
+               INSERT INTO t VALUES (0, repeat(md5('x'), 200000)); CREATE TABLE s (n int); INSERT INTO s VALUES (1)"
+    content_text large >"$T/content"
+    PRODUCTION_DATABASE_URL=$(db_url large)
+    for level in 0 6; do
+        rm -f "$WORK"/*
+        run -0 sfb backup --local-only -c $level
+        for jobs in 1 4; do
+            run -0 --separate-stderr sfb restore --force -j $jobs "$(the_file "$WORK" 'signupflow-*.dump')"
+            [ -z "$stderr" ]
+            same_content target "$T/content"
+        done
+    done
+    db_drop large
+}
+
 @test "--no-pre-restore leaves no file" {
     run -0 --separate-stderr sfb restore --force --no-pre-restore "$BACKUP"
     empty_dir "$WORK"
