@@ -27,7 +27,7 @@ s3_free_port() {
 
 # s3_certificate NAME [SUBJECT_ALT_NAME] [FROM_DAYS UNTIL_DAYS]: key and certificate $S3_DIR/NAME.{key,pem} of the CA.
 s3_certificate() {
-    local name=$1 alt=${2:-DNS:localhost,DNS:*.localhost,IP:127.0.0.1}
+    local name=$1 alt=${2:-DNS:localhost,DNS:backups.localhost,IP:127.0.0.1}
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$S3_DIR/$name.key" -subj "/CN=$name" \
         -out "$S3_DIR/$name.csr" 2>/dev/null
     openssl x509 -req -in "$S3_DIR/$name.csr" -CA "$S3_DIR/ca.pem" -CAkey "$S3_DIR/ca.key" -CAcreateserial -days "${3:-30}" \

@@ -50,13 +50,13 @@ $(B)/unit/test_%: test/unit/test_%.c $(B)/unit/core.a
 	    $(B)/unit/core.a -lcmocka -lm -pthread
 
 # Programs for the live tests that talk to a layer of core itself, with the same sanitizers: test/live/tool_NAME.c.
-tools: $(patsubst test/live/%.c,$(B)/unit/%,$(wildcard test/live/tool_*.c)) ## build the live tests' own programs
+tools: $(patsubst test/live/%.c,$(B)/unit/%,$(wildcard test/live/tool_*.c))
 $(B)/unit/tool_%: test/live/tool_%.c $(B)/unit/core.a
 	@echo "unit ld $@"
 	@$(UNIT_CC) $(UNIT_CPPFLAGS) $(UNIT_CFLAGS) $(UNIT_SANITIZE) -no-pie -MMD -MP -o $@ $< $(B)/unit/core.a $(UNIT_LIBS) \
 	    $(B)/unit/core.a -lm -pthread
 
-unit: $(unit_tests) ## build the unit tests
+unit: $(unit_tests) tools ## build the unit tests, and the live tests' own programs
 check-unit: unit ## build the unit tests and run them
 	@CMOCKA_MESSAGE_OUTPUT=TAP prove -j$$(nproc) --exec '' $(unit_tests)
 
