@@ -72,6 +72,7 @@ static int write_list(const struct restore_plan *plan, const char *work_dir, str
 int restore_run(const struct restore_plan *plan, const struct restore_files *files, const struct target *into,
                 enum restore_part part, unsigned jobs, struct err *err)
 {
+    static const char *const sections[] = { "--section=pre-data", "--section=data", "--section=post-data" };
     struct tool_run run = { TOOL_RUN_NONE };
     struct os_file list = OS_FILE_CLOSED;
     char jobs_option[32], *list_option = NULL, *path = NULL;
@@ -89,11 +90,8 @@ int restore_run(const struct restore_plan *plan, const struct restore_files *fil
         goto out;
     }
     args[n++] = "--exit-on-error";
-    if (part == RESTORE_SCHEMA) {
-        args[n++] = "--section=pre-data";
-    } else {
-        args[n++] = "--section=data";
-        args[n++] = "--section=post-data";
+    args[n++] = sections[part];
+    if (part != RESTORE_SCHEMA) {
         snprintf(jobs_option, sizeof jobs_option, "--jobs=%u", jobs > 0 ? jobs : 1);
         args[n++] = jobs_option;
     }
