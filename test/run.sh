@@ -27,6 +27,10 @@ if [ $# = 0 ]; then
     for file in test/unit/test_*.c; do file=${file##*/}; set -- "$@" "build/unit/${file%.c}"; done
 fi
 
+for file; do # prove would stop in the middle
+    [ -x "$file" ] || { echo "test/run.sh: $file is not there, or not executable" >&2; exit 2; }
+done
+
 SFB_TEST_RUN=$(mktemp -d "${TMPDIR:-/tmp}/sfb-check.XXXXXX")
 trap 'rm -rf "$SFB_TEST_RUN"' EXIT
 trap 'exit 130' INT
