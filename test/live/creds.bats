@@ -1,0 +1,194 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a process; run sets stderr
+# creds.bats - credentials from where AWS's own tools take them, over the network: STS, IMDSv2, containers.
+load harness
+load s3-server
+load s3-tools
+
+setup_file() {
+    file_begin
+    S3_DIR=$ROOT/tls
+    mkdir "$S3_DIR"
+    s3_ca
+    s3_certificate server
+    export S3_DIR S3_CA
+    tools_begin
+    stub_start here tls
+    stub_start plain
+    random_file 5000 "$ROOT/small"
+}
+teardown_file() { tools_end; file_end; }
+setup() {
+    test_begin
+    export AWS_ENDPOINT_URL=$STUB_HERE AWS_REGION=us-east-1 AWS_CA_BUNDLE=$S3_CA HOME=$T
+    mkdir "$T/.aws"
+    printf 'web.identity.token\n' >"$T/token"
+    stub_fresh here
+    stub_fresh plain
+}
+teardown() { test_end; }
+config() { cat >"$T/.aws/config"; }
+keys() { printf '[default]\naws_access_key_id = STUBKEY\naws_secret_access_key = stubsecret\n' >"$T/.aws/credentials"; }
+works() { run -0 tool s3://plain-bucket put x "$ROOT/small"; }
+who() { run -0 tool s3://plain-bucket who; }
+
+@test "web identity, as EKS sets it" {
+    export AWS_WEB_IDENTITY_TOKEN_FILE=$T/token AWS_ROLE_ARN=arn:aws:iam::1:role/backup AWS_ROLE_SESSION_NAME=me
+    works
+    who
+    has "$output" '^id=ROLEKEY token=FRESH'
+    has "$output" "^from role arn:aws:iam::1:role/backup, by web identity \($T/token\)"
+    echo wrong >"$T/token"
+    run -12 --separate-stderr tool s3://plain-bucket put x "$ROOT/small"
+    has "$stderr" 'CONFIG: .*STS at localhost:[0-9]+ says InvalidIdentityToken'
+    rm "$T/token"
+    run -12 --separate-stderr tool s3://plain-bucket put x "$ROOT/small"
+    has "$stderr" "$T/token"
+}
+
+@test "a profile's role, with the keys of another profile, with an external id" {
+    keys
+    config <<'END'
+[profile base]
+role_arn = arn:aws:iam::1:role/first
+source_profile = default
+[profile prod]
+role_arn = arn:aws:iam::1:role/external
+source_profile = base
+external_id = x
+role_session_name = night
+[profile forbidden]
+role_arn = arn:aws:iam::1:role/forbidden
+source_profile = default
+END
+    AWS_PROFILE=prod works
+    AWS_PROFILE=prod who
+    has "$output" "^from role arn:aws:iam::1:role/external, by STS \(profile prod in $T/.aws/config\)"
+    AWS_PROFILE=prod run -0 tool s3://plain-bucket whoami
+    [ "$output" = arn:aws:sts::1:assumed-role/r/s ]
+    AWS_PROFILE=forbidden run -12 --separate-stderr tool s3://plain-bucket put x "$ROOT/small"
+    has "$stderr" "can't take on the role .*forbidden: STS .* says AccessDenied"
+    has "$stderr" 'hint: .*trust policy'
+}
+
+@test "a profile's role, with keys of the environment, the container, the instance" {
+    export AWS_CONTAINER_CREDENTIALS_FULL_URI=$STUB_PLAIN/container AWS_CONTAINER_AUTHORIZATION_TOKEN=container-token
+    export AWS_EC2_METADATA_SERVICE_ENDPOINT=$STUB_PLAIN
+    config <<'END'
+[profile c]
+role_arn = arn:aws:iam::1:role/r
+credential_source = EcsContainer
+[profile i]
+role_arn = arn:aws:iam::1:role/r
+credential_source = Ec2InstanceMetadata
+END
+    AWS_PROFILE=c works
+    AWS_PROFILE=i works
+    has "$(stub_log plain)" 'GET /container 200'
+    has "$(stub_log plain)" 'GET /latest/meta-data/iam/security-credentials/the-role 200'
+}
+
+@test "a role's credentials that end on the way are renewed, and nothing is lost" {
+    keys
+    config <<'END'
+[profile ending]
+role_arn = arn:aws:iam::1:role/ending
+source_profile = default
+END
+    random_file 20000000 "$T/twenty"
+    export AWS_PROFILE=ending
+    pkill_stub_counters
+    run -0 env TOOL_EXPECTED=20000000 "$TOOL" s3://plain-bucket file big "$T/twenty"
+    has "$output" 'proof=etag'
+    has "$(stub_log here)" ' 400 ExpiredToken'
+    [ "$(grep -c '^POST / 200' "$ROOT/tools/here.log")" = 2 ]
+}
+# A stub of its own, so that the first token it gives out is the one that has ended.
+pkill_stub_counters() {
+    stub_start own tls
+    export AWS_ENDPOINT_URL=$STUB_OWN
+    ln -sf own.log "$ROOT/tools/here.log"
+}
+
+@test "credentials of short life are renewed before they end" {
+    keys
+    config <<'END'
+[profile short]
+role_arn = arn:aws:iam::1:role/short
+source_profile = default
+END
+    export AWS_PROFILE=short
+    { sleep 2.5; cat "$ROOT/small"; } | TOOL_VERBOSE=1 tool s3://plain-bucket upload x - >"$T/out" 2>&1
+    has "$(cat "$T/out")" 'proof=etag'
+}
+
+@test "a container's credentials, the token in a file or in the environment" {
+    export AWS_CONTAINER_CREDENTIALS_FULL_URI=$STUB_PLAIN/container
+    run -12 --separate-stderr tool s3://plain-bucket put x "$ROOT/small"
+    has "$stderr" 'CONFIG: .*gives no credentials: HTTP 401'
+    AWS_CONTAINER_AUTHORIZATION_TOKEN=container-token works
+    printf 'container-token\n' >"$T/auth"
+    export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=$T/auth
+    works
+    who
+    has "$output" '^id=TASKKEY token=TASKTOKEN'
+    has "$output" '^from the container.s endpoint'
+    AWS_CONTAINER_CREDENTIALS_FULL_URI=$STUB_HERE/container works # https
+    rm "$T/auth"
+    run -12 --separate-stderr tool s3://plain-bucket put x "$ROOT/small"
+    has "$stderr" AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE
+}
+
+@test "the instance's role by IMDSv2: token first, v1 never" {
+    export AWS_EC2_METADATA_SERVICE_ENDPOINT=$STUB_PLAIN/
+    works
+    who
+    has "$output" '^id=IMDSKEY token=IMDSTOKEN'
+    has "$output" 'instance metadata \(IMDSv2\), role the-role'
+    [ "$(sed -n 1p "$ROOT/tools/plain.log")" = "PUT /latest/api/token 200 " ]
+    has_not "$(stub_log plain)" ' 401 '
+    export https_proxy=http://127.0.0.1:1 http_proxy=http://127.0.0.1:1 no_proxy=localhost
+    works # metadata never goes through a proxy
+    AWS_EC2_METADATA_DISABLED=true run -12 --separate-stderr tool s3://plain-bucket put x "$ROOT/small"
+    has "$stderr" 'there are no AWS credentials'
+}
+
+@test "where there is no instance metadata, no time is lost" {
+    SECONDS=0
+    AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:1 run -12 --separate-stderr tool s3://plain-bucket put x "$ROOT/small"
+    has "$stderr" 'there are no AWS credentials'
+    has "$stderr" 'hint: set AWS_ACCESS_KEY_ID'
+    AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1 run -12 --separate-stderr tool s3://plain-bucket put x "$ROOT/small"
+    [ $SECONDS -lt 8 ]
+}
+
+@test "the order is that of AWS's tools" {
+    export AWS_CONTAINER_CREDENTIALS_FULL_URI=$STUB_PLAIN/container AWS_CONTAINER_AUTHORIZATION_TOKEN=container-token
+    export AWS_EC2_METADATA_SERVICE_ENDPOINT=$STUB_PLAIN
+    who
+    has "$output" '^id=TASKKEY'
+    keys
+    who
+    has "$output" '^id=STUBKEY'
+    export AWS_WEB_IDENTITY_TOKEN_FILE=$T/token AWS_ROLE_ARN=arn:aws:iam::1:role/web
+    who
+    has "$output" '^from role arn:aws:iam::1:role/web'
+    config <<'END'
+[default]
+role_arn = arn:aws:iam::1:role/profile
+credential_source = EcsContainer
+END
+    who
+    has "$output" '^from role arn:aws:iam::1:role/profile'
+    AWS_ACCESS_KEY_ID=ENVKEY AWS_SECRET_ACCESS_KEY=s who
+    has "$output" '^id=ENVKEY'
+}
+
+@test "no secret appears in any message" {
+    keys
+    run env TOOL_VERBOSE=1 "$TOOL" s3://plain-bucket put x "$ROOT/small"
+    has_not "$output" 'stubsecret|Signature='
+    export AWS_WEB_IDENTITY_TOKEN_FILE=$T/token AWS_ROLE_ARN=arn:aws:iam::1:role/forbidden
+    run env TOOL_VERBOSE=1 "$TOOL" s3://plain-bucket put x "$ROOT/small"
+    has_not "$output" 'web.identity.token'
+}
