@@ -46,7 +46,7 @@ seq:
   - par:
       - test/live/*
       - test/cli/*
-      - build/*
+      - build/**
   - seq: test/nothing-left.t
 END
 export SFB_TEST_RUN TMPDIR=$SFB_TEST_RUN/tmp HARNESS_RULESFILE=$SFB_TEST_RUN/rules CMOCKA_MESSAGE_OUTPUT=TAP
