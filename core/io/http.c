@@ -364,6 +364,7 @@ static void set_all(struct http *h)
     curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(c, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
     curl_easy_setopt(c, CURLOPT_USERAGENT, "sfb/" SFB_VERSION);
+    curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, (long)h->q->fresh);
     if (h->params.no_proxy)
         curl_easy_setopt(c, CURLOPT_PROXY, "");
     set_tls(h);

@@ -69,6 +69,7 @@ struct http_request {
     int fd;
     uint64_t offset;
     bool expect; /* ask before the body is sent (Expect: 100-continue) */
+    bool fresh;  /* on a new connection: what fails on a used one libcurl sends again by itself, and does not say so */
     /* The answer: a 2xx body goes to the sink piece by piece when there is one; everything else into the response. */
     http_sink *sink;
     void *cookie;

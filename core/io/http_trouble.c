@@ -78,7 +78,7 @@ static enum http_trouble timed_out(const struct http_trouble_facts *f, const cha
 {
     double connected = 0, total = 0;
 
-    curl_easy_getinfo(f->curl, CURLINFO_CONNECT_TIME, &connected);
+    curl_easy_getinfo(f->curl, CURLINFO_PRETRANSFER_TIME, &connected); /* TLS included; also of a used connection */
     curl_easy_getinfo(f->curl, CURLINFO_TOTAL_TIME, &total);
     if (connected <= 0) {
         err_set(err, ERR_STORE, "can't connect to %s: no answer within %u s", host, f->connect_seconds);
@@ -186,6 +186,12 @@ static enum http_trouble broke(const char *host, const struct http_trouble_facts
     return HTTP_RESET;
 }
 
+static enum http_trouble garbled(const char *host, const struct http_trouble_facts *f, struct err *err)
+{
+    err_set(err, ERR_STORE, "%s does not answer as HTTP should: %s", host, f->detail);
+    return HTTP_GARBLED;
+}
+
 enum http_trouble http_trouble_explain(const struct http_trouble_facts *f, struct err *err)
 {
     char host[256];
@@ -194,6 +200,8 @@ enum http_trouble http_trouble_explain(const struct http_trouble_facts *f, struc
     switch (f->code) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
+        if (strstr(f->detail, "HTTP/0.9")) /* what libcurl calls everything that is not HTTP */
+            return garbled(host, f, err);
         err_set(err, ERR_CONFIG, "not a URL for HTTP: %s", f->url);
         return HTTP_BAD_URL;
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -226,7 +234,6 @@ enum http_trouble http_trouble_explain(const struct http_trouble_facts *f, struc
         err_no_memory(err);
         return HTTP_OWN;
     default:
-        err_set(err, ERR_STORE, "%s does not answer as HTTP should: %s", host, f->detail);
-        return HTTP_GARBLED;
+        return garbled(host, f, err);
     }
 }

@@ -230,6 +230,7 @@ static int find_all(struct s3 *s, struct err *err)
         return err_no_memory(err);
     s->http.ca_bundle = s->ca_bundle;
     s->http.allow_http = s->params.allow_http;
+    s->http.stall_seconds = s->params.stall_seconds;
     return find_creds(s, err);
 }
 

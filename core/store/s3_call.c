@@ -14,6 +14,7 @@
 #define MAX_URL 8192
 #define MAX_LINES (64 * 1024)
 #define CLEANUP_TIME 15 /* seconds for requests that tidy up after a signal */
+#define LAST_DELAY 0.2
 #define DAMAGED_TRIES 4 /* a body that arrives damaged again and again is damaged here */
 
 /* ---- one try ------------------------------------------------------------------------------------------------- */
@@ -25,6 +26,7 @@ struct draft {
     size_t n;
     const char *list[MAX_HEADERS + 2];
     char region[64], date[SIGV4_DATE], hash[65], md5[32];
+    time_t now; /* asked once: the date that is sent must be the date that is signed */
 };
 
 static void draft_init(struct draft *d)
@@ -99,7 +101,7 @@ static int add_sums(const struct s3 *s, struct draft *d, const struct s3_call *c
     return 0;
 }
 
-static int sign(struct s3 *s, struct draft *d, const struct s3_call *c, const struct aws_key *key, struct err *err)
+static int sign(struct draft *d, const struct s3_call *c, const struct aws_key *key, struct err *err)
 {
     struct sigv4_request r = {
         .method = c->method,
@@ -110,7 +112,7 @@ static int sign(struct s3 *s, struct draft *d, const struct s3_call *c, const st
         .payload_hash = d->hash,
         .region = d->region,
         .service = "s3",
-        .now = s3_now(s),
+        .now = d->now,
     };
     struct sigv4_key k = { .id = key->id, .secret = key->secret, .token = key->token };
 
@@ -144,8 +146,9 @@ static int draft_write(struct s3 *s, struct draft *d, const struct s3_call *c, c
 {
     if (s3_address(s, endpoint, c->key, &d->url, &d->host, &d->path, d->region, err) < 0)
         return -1;
+    d->now = s3_now(s);
     add(d, "host", d->host.data);
-    add(d, "x-amz-date", sigv4_date(d->date, s3_now(s)));
+    add(d, "x-amz-date", sigv4_date(d->date, d->now));
     if (key->token && *key->token)
         add(d, "x-amz-security-token", key->token);
     if (add_sums(s, d, c, err) < 0)
@@ -154,7 +157,7 @@ static int draft_write(struct s3 *s, struct draft *d, const struct s3_call *c, c
         return err_set(err, ERR_INTERNAL, "too many headers");
     for (size_t i = 0; i < c->n_headers; i++)
         add(d, c->headers[i].name, c->headers[i].value);
-    if (sign(s, d, c, key, err) < 0 || write_lines(d, err) < 0)
+    if (sign(d, c, key, err) < 0 || write_lines(d, err) < 0)
         return -1;
     if (c->query)
         buf_printf(&d->url, "?%s", c->query);
@@ -177,6 +180,7 @@ static int send_draft(struct s3 *s, const struct draft *d, const struct s3_call 
         .max_body = c->max_body,
         .stall_seconds = c->stall_seconds,
         .cancel = c->cancel,
+        .fresh = c->fresh,
         .regardless = c->regardless,
         .total_seconds = c->regardless ? CLEANUP_TIME : 0,
     };
@@ -273,13 +277,14 @@ static int wait_for(double seconds, const struct s3_call *c, struct err *err)
     return 0;
 }
 
-static void warn_once(struct s3 *s, const struct err *err, unsigned budget)
+/* Once for each bad time: not for each try, and not for each of the requests that it meets. */
+static void warn(struct s3 *s, const struct s3_trouble *t, const struct err *err, unsigned budget)
 {
     char duration[TEXT_SHORT];
     bool first;
 
     pthread_mutex_lock(&s->lock);
-    first = !s->warned;
+    first = !s->warned && t->tries == 1;
     s->warned = true;
     pthread_mutex_unlock(&s->lock);
     if (first)
@@ -306,23 +311,26 @@ static bool is_damage(const char *code)
 static int wait_again(struct s3 *s, const struct s3_call *c, struct s3_trouble *t, const struct s3_answer *a,
                       struct err *err)
 {
-    double now = clock_monotonic(), delay;
+    double now = clock_monotonic(), asked = s3_retry_after(http_header(&a->http, "retry-after"), a->http.date), delay,
+           left;
     unsigned budget = budget_of(s, c);
     char duration[TEXT_SHORT];
 
     if (t->tries++ == 0)
         t->since = now;
-    delay = s3_retry_delay(t->tries, random_fraction(),
-                           s3_retry_after(http_header(&a->http, "retry-after"), a->http.date));
+    left = t->since + budget - now;
+    delay = s3_retry_delay(t->tries, random_fraction(), asked);
+    if (asked < 0 && delay > left && left > LAST_DELAY)
+        delay = left; /* a last try when the time is over */
     if (is_damage(a->code) && t->tries >= DAMAGED_TRIES)
         return -1;
-    if (now - t->since + delay > budget) {
+    if (delay > left) {
         if (t->tries > 1)
             err_context(err, "gave up after %u tries in %s", t->tries, text_duration(duration, now - t->since));
         return -1;
     }
     if (!c->regardless)
-        warn_once(s, err, budget);
+        warn(s, t, err, budget);
     if (wait_for(delay, c, err) < 0)
         return -1;
     err_clear(err);

@@ -51,6 +51,7 @@ struct s3_call {
     const atomic_bool *cancel;
     bool regardless; /* of signals: to clean up, and not for long */
     bool once;       /* no retry */
+    bool fresh;      /* on a connection of its own */
 };
 
 struct s3_answer {

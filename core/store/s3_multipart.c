@@ -35,6 +35,7 @@ int s3_create_upload(struct s3 *s, const char *key, const char *content_type, ch
         .query = "uploads=",
         .headers = headers,
         .body = "",
+        .fresh = true,
     };
     struct s3_trouble t = { 0 };
     struct s3_answer a = { 0 };
@@ -161,7 +162,7 @@ static void write_parts(struct buf *out, const struct s3_part *parts, unsigned n
     buf_puts(out, "</CompleteMultipartUpload>");
 }
 
-/* The answer to an earlier try was lost, and now there is no such upload: then it was completed, if the object is ours. */
+/* The answer to an earlier try may have been lost: then there is no such upload any more, and the object is ours. */
 static int was_completed(struct s3 *s, const char *key, const char *expected, uint64_t size, struct store_result *out,
                          struct err *err)
 {
@@ -203,7 +204,7 @@ static int complete_tries(struct s3 *s, const struct s3_call *c, struct s3_answe
             take_completion(a, out);
             return 0;
         }
-        if (t.tries > 0 && (strcmp(a->code, "NoSuchUpload") == 0 || a->http.status == 412))
+        if (strcmp(a->code, "NoSuchUpload") == 0 || a->http.status == 412)
             return was_completed(s, c->key, expected, size, out, err);
         if (s3_again(s, c, &t, a, err) < 0)
             return -1;

@@ -64,7 +64,7 @@ static int put_tries(struct s3 *s, const struct s3_call *c, const struct s3_body
             s3_take_result(a, out);
             return 0;
         }
-        if (body->if_absent && t.tries > 0 && a->http.status == 412)
+        if (body->if_absent && a->http.status == 412)
             return is_ours(s, c->key, c->sum, out, err);
         if (s3_again(s, c, &t, a, err) < 0)
             return -1;

@@ -51,6 +51,7 @@ struct store_params {
     bool allow_http;        /* plain http to others than loopback */
     bool no_retry;
     unsigned retry_seconds; /* how long one request goes on failing before it is given up; 0: STORE_RETRY_SECONDS */
+    unsigned stall_seconds; /* a connection on which nothing moves for so long is given up; 0: 30 */
     unsigned max_parts;     /* 0: STORE_MAX_PARTS */
     unsigned parallel;      /* requests at once, of uploads and downloads; 0: 4 */
     uint64_t memory;        /* for the buffers of an upload; 0: 96 MiB */

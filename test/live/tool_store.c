@@ -400,6 +400,7 @@ static struct store_params params(void)
         .max_parts = (unsigned)number("TOOL_MAX_PARTS", 0),
         .parallel = (unsigned)number("TOOL_PARALLEL", 0),
         .memory = (uint64_t)number("TOOL_MEMORY", 0),
+        .stall_seconds = (unsigned)number("TOOL_STALL", 0),
         .now = getenv("TOOL_CLOCK") ? shifted : NULL,
     };
 
