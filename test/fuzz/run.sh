@@ -33,7 +33,7 @@ flags=(-std=gnu11 -g -O1 -D_GNU_SOURCE -DDEFLATE_SEGMENT=4096 -I. "-I$dir/includ
 
 # What the fuzzed code needs of core/: the archive engine stands on core/base and core/io.
 sources=(core/base/*.c core/io/pool.c core/io/deflate.c core/pg/archive*.c core/pg/tally*.c core/pg/transcode*.c
-    core/pg/walk*.c)
+    core/pg/walk*.c core/store/xml.c)
 objects=()
 for source in "${sources[@]}"; do
     object=$dir/objects/${source//\//_}.o
