@@ -24,18 +24,21 @@ struct exit_map {
     int code;
     const char *meaning; /* as the help shows it; NULL: a further class for a code that has its line */
 };
-#define EXITS_END { 0, -1, NULL }
+#define EXITS_END   \
+    {               \
+        0, -1, NULL \
+    }
 
 struct applet {
     const char *name;
-    const char *summary;         /* one line for --list */
-    const char *usage;           /* synopsis lines, an empty line, then what it does */
-    const char *examples;        /* NULL: none. "# what\ncommand\n" pairs */
-    const struct opt *options;   /* NULL for a raw applet */
+    const char *summary;       /* one line for --list */
+    const char *usage;         /* synopsis lines, an empty line, then what it does */
+    const char *examples;      /* NULL: none. "# what\ncommand\n" pairs */
+    const struct opt *options; /* NULL for a raw applet */
     const struct exit_map *exits;
-    bool wants_settings;         /* adds --config FILE to its options */
-    bool raw;                    /* argv goes to run() untouched, run()'s result is the exit code: pg_dump and the like */
-    const char *const *links;    /* further names it answers to, NULL at the end; "NAME.sh" is understood for each */
+    bool wants_settings;      /* adds --config FILE to its options */
+    bool raw;                 /* argv goes to run() untouched, run()'s result is the exit code: pg_dump and the like */
+    const char *const *links; /* further names it answers to, NULL at the end; "NAME.sh" is understood for each */
     int (*run)(const struct context *ctx, int argc, char **argv, struct err *err); /* operands only; 0 or -1 */
 };
 

@@ -29,7 +29,8 @@ static struct {
 } opt = { .environment = "production", .format = "custom", .level = 6, .retention = 30 };
 
 static const struct opt options[] = {
-    OPT_TEXT('e', "environment", "ENV", &opt.environment, "target environment: staging, production\n(default production)"),
+    OPT_TEXT('e', "environment", "ENV", &opt.environment,
+             "target environment: staging, production\n(default production)"),
     OPT_TEXT('f', "format", "FORMAT", &opt.format, "backup format: custom (default), sql"),
     OPT_INT('c', "compression", "LEVEL", 0, 9, &opt.level, &opt.level_given, "compression level 0-9 (default 6)"),
     OPT_TEXT(0, "compress-method", "METHOD", &opt.method,
@@ -38,9 +39,10 @@ static const struct opt options[] = {
     OPT_TEXT(0, "label", "LABEL", &opt.label, "name it LABEL-... and keep it until it is deleted by hand"),
     OPT_INT('r', "retention-days", "DAYS", 1, 36500, &opt.retention, &opt.retention_given,
             "days to keep it (default 30; staging 7)"),
-    OPT_INT('j', "jobs", "N", 1, 256, &opt.jobs, &opt.jobs_given, "compression threads (default: one for each processor)"),
+    OPT_INT('j', "jobs", "N", 1, 256, &opt.jobs, &opt.jobs_given,
+            "compression threads (default: one for each processor)"),
     OPT_FLAG('v', "verbose", &opt.verbose, "verbose output (debugging)"),
-    OPT_END
+    OPT_END,
 };
 
 static const struct exit_map exits[] = {
@@ -52,7 +54,7 @@ static const struct exit_map exits[] = {
     { ERR_SPACE, 5, "insufficient disk space" },
     { ERR_CONFIG, 6, "invalid configuration" },
     { ERR_USAGE, 6, NULL },
-    EXITS_END
+    EXITS_END,
 };
 
 static const char *const links[] = { "backup-database", NULL };
@@ -82,8 +84,9 @@ static int parse_method(struct making_params *p, struct err *err)
 
 static int parse_wishes(const struct settings *settings, struct making_params *p, struct err *err)
 {
-    *p = (struct making_params){ .settings = settings, .environment = opt.environment, .label = opt.label,
-                                 .local_only = opt.local_only };
+    *p = (struct making_params){
+        .settings = settings, .environment = opt.environment, .label = opt.label, .local_only = opt.local_only
+    };
     if (places_check_environment(opt.environment, err) < 0)
         return -1;
     if (strcmp(opt.format, "sql") == 0)

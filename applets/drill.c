@@ -17,11 +17,12 @@ static const char usage[] =
     "restores it into a database of its own on the staging server, compares every row, runs the smoke tests and drops\n"
     "the database again. Says how long a recovery takes and how much it would lose. Nothing in use is touched.\n";
 
-static const char examples[] = "# The latest backup\nsfb drill\n"
-                               "# With statements that must succeed, and be true where they return a boolean\n"
-                               "sfb drill --smoke-sql smoke.sql\n"
-                               "# A certain one, and look at it afterwards\n"
-                               "sfb drill --keep s3://signupflow-backups/production/daily/backup-20251023-020000.dump\n";
+static const char examples[] =
+    "# The latest backup\nsfb drill\n"
+    "# With statements that must succeed, and be true where they return a boolean\n"
+    "sfb drill --smoke-sql smoke.sql\n"
+    "# A certain one, and look at it afterwards\n"
+    "sfb drill --keep s3://signupflow-backups/production/daily/backup-20251023-020000.dump\n";
 
 static struct {
     const char *smoke_sql;
@@ -34,7 +35,7 @@ static const struct opt options[] = {
     OPT_FLAG(0, "keep", &opt.keep, "leave the restored database on the server"),
     OPT_INT('j', "jobs", "N", 1, 256, &opt.jobs, &opt.jobs_given, "restore jobs (default: one for each processor)"),
     OPT_FLAG('v', "verbose", &opt.verbose, "verbose output (debugging)"),
-    OPT_END
+    OPT_END,
 };
 
 static const struct exit_map exits[] = {
@@ -45,7 +46,7 @@ static const struct exit_map exits[] = {
     { ERR_PROOF, 5, "the restored data is not what was backed up, or a smoke test failed" },
     { ERR_CONFIG, 7, "usage or configuration" },
     { ERR_USAGE, 7, NULL },
-    EXITS_END
+    EXITS_END,
 };
 
 static const char *const links[] = { "test-restore", NULL };
@@ -66,13 +67,15 @@ static void report(const struct drill_result *r)
         log_say("   Smoke Tests: %zu passed", r->smoke_tests);
     for (int phase = 0; phase < DRILL_PHASES; phase++) {
         if (phase != DRILL_SMOKE || opt.smoke_sql != NULL)
-            log_say("   Time to %s: %s", drill_phase_name((enum drill_phase)phase), text_duration(text, r->seconds[phase]));
+            log_say("   Time to %s: %s", drill_phase_name((enum drill_phase)phase),
+                    text_duration(text, r->seconds[phase]));
     }
     if (opt.keep)
         log_say("   Kept as database: %s", r->database);
     log_say("%s", "");
     log_say("⏱️  Recovery takes %s", text_duration(text, drill_recovery_seconds(r)));
-    log_say("🕳️  Lost would be what happened in the last %s", text_duration(text, (double)(clock_now() - r->taken)));
+    log_say("🕳️  Lost would be what happened in the last %s",
+            text_duration(text, (double)(clock_now() - r->taken)));
     log_say("✅ Drill completed successfully");
 }
 

@@ -43,7 +43,7 @@ static const struct opt options[] = {
     OPT_FLAG(0, "lifecycle", &opt.lifecycle, "print the bucket's lifecycle rules as JSON"),
     OPT_FLAG(0, "apply", &opt.apply, "with --lifecycle: set them"),
     OPT_FLAG('v', "verbose", &opt.verbose, "verbose output (debugging)"),
-    OPT_END
+    OPT_END,
 };
 
 static const struct exit_map exits[] = {
@@ -51,7 +51,7 @@ static const struct exit_map exits[] = {
     { ERR_CANCELLED, 6, "user cancelled operation" },
     { ERR_CONFIG, 7, "usage or configuration" },
     { ERR_USAGE, 7, NULL },
-    EXITS_END
+    EXITS_END,
 };
 
 static const char *const links[] = { "prune-backups", NULL };
@@ -140,7 +140,8 @@ static int run_lifecycle(const struct settings *settings, struct err *err)
 
     if (!opt.apply) {
         printf("%s", lifecycle_json);
-        log_warn("these rules go by age alone: when backups stop, they delete the last good one too. `sfb prune` does not");
+        log_warn(
+            "these rules go by age alone: when backups stop, they delete the last good one too. `sfb prune` does not");
         return 0;
     }
     store = repository_open(settings, NULL, STORE_READ | STORE_WRITE, err);

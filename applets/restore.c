@@ -83,7 +83,8 @@ static int parse_wishes(const struct settings *settings, int argc, char **argv, 
         .create_logins = opt.role_login,
     };
     if (argc != 1) {
-        err_set(err, ERR_USAGE, argc == 0 ? "which backup is to be restored?" : "one backup at a time: %s", argv[argc > 1]);
+        err_set(err, ERR_USAGE, argc == 0 ? "which backup is to be restored?" : "one backup at a time: %s",
+                argv[argc > 1]);
         err_hint(err, "sfb restore [OPTIONS] BACKUP; `sfb list` shows what there is");
         return -1;
     }
@@ -221,5 +222,5 @@ out:
     return rc;
 }
 
-APPLET(restore, .summary = "put a backup in place of a database", .usage = usage, .examples = examples, .options = options,
-       .exits = exits, .wants_settings = true, .links = links, .run = run);
+APPLET(restore, .summary = "put a backup in place of a database", .usage = usage, .examples = examples,
+       .options = options, .exits = exits, .wants_settings = true, .links = links, .run = run);

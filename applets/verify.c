@@ -35,7 +35,7 @@ static const struct opt options[] = {
     OPT_FLAG(0, "json", &opt.json, "print the result as JSON"),
     OPT_INT('j', "jobs", "N", 1, 256, &opt.jobs, &opt.jobs_given, "threads (default: one for each processor)"),
     OPT_FLAG('v', "verbose", &opt.verbose, "verbose output (debugging)"),
-    OPT_END
+    OPT_END,
 };
 
 static const struct exit_map exits[] = {
@@ -44,7 +44,7 @@ static const struct exit_map exits[] = {
     { ERR_NONE, 3, "the store can't be read" },
     { ERR_CONFIG, 7, "usage or configuration" },
     { ERR_USAGE, 7, NULL },
-    EXITS_END
+    EXITS_END,
 };
 
 static const char *const links[] = { "verify-backup", NULL };
@@ -101,8 +101,7 @@ static int check(const struct settings *settings, const char *what, const struct
     if (!store_is_url(what))
         return integrity_check(what, p, found, NULL, err);
     memset(found, 0, sizeof *found);
-    if (store_split(what, &base, &key, err) == 0 &&
-        (store = repository_open(settings, base, STORE_READ, err)) != NULL)
+    if (store_split(what, &base, &key, err) == 0 && (store = repository_open(settings, base, STORE_READ, err)) != NULL)
         rc = integrity_check_stored(store, key, p, found, err);
     store_close(store);
     free(base);

@@ -140,8 +140,8 @@ static int none_serves(time_t moment, time_t oldest, struct err *err)
     char wanted[CLOCK_TEXT], first[CLOCK_TEXT];
 
     clock_log(wanted, moment);
-    err_set(err, ERR_NOT_FOUND, "no backup of this database is from %s UTC or before; the oldest is from %s UTC", wanted,
-            oldest > 0 ? clock_log(first, oldest) : "no time at all");
+    err_set(err, ERR_NOT_FOUND, "no backup of this database is from %s UTC or before; the oldest is from %s UTC",
+            wanted, oldest > 0 ? clock_log(first, oldest) : "no time at all");
     err_hint(err, "a dump holds one moment: it can't be rolled back or forward to another");
     return -1;
 }
@@ -190,8 +190,9 @@ out:
 
 static struct fetch_params fetch_params_of(const struct choice_params *p)
 {
-    return (struct fetch_params){ .settings = p->settings, .places = p->places, .what = p->what,
-                                  .environment = p->source, .moment = p->moment };
+    return (struct fetch_params){
+        .settings = p->settings, .places = p->places, .what = p->what, .environment = p->source, .moment = p->moment
+    };
 }
 
 static int find_stored(const struct choice_params *p, struct choice *out, struct err *err)
@@ -216,7 +217,8 @@ int choice_find(const struct choice_params *p, struct choice *out, struct err *e
     out->why = "";
     if (fetch_is_meant(p->what))
         return find_stored(p, out, err);
-    rc = p->moment == 0 ? find_file(p->what, out, err) : find_for_moment(p->what, p->places->cache, p->moment, out, err);
+    rc = p->moment == 0 ? find_file(p->what, out, err)
+                        : find_for_moment(p->what, p->places->cache, p->moment, out, err);
     out->shown = out->path;
     return rc;
 }

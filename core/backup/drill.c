@@ -25,7 +25,7 @@ struct drill { /* one run, and all that it holds */
     struct places places;
     struct os_lock lock;
     struct target *staging, *target; /* target: the drill's own database on the staging server */
-    char *cached; /* the newest in the local cache */
+    char *cached;                    /* the newest in the local cache */
     struct choice choice;
     bool has_choice;
     struct integrity checked;
@@ -72,8 +72,9 @@ static int find_cached(struct drill *d, struct err *err)
 
 static int find_backup(struct drill *d, struct err *err)
 {
-    struct choice_params p = { .settings = d->params->settings, .places = &d->places, .what = d->params->what,
-                               .source = "production" };
+    struct choice_params p = {
+        .settings = d->params->settings, .places = &d->places, .what = d->params->what, .source = "production"
+    };
 
     if (p.what == NULL && has_store(d))
         p.what = "latest";
@@ -103,7 +104,8 @@ static int find_backup(struct drill *d, struct err *err)
 
 static int verify(struct drill *d, struct err *err)
 {
-    struct integrity_params p = { .depth = CHECK_ALL, .jobs = d->params->jobs,
+    struct integrity_params p = { .depth = CHECK_ALL,
+                                  .jobs = d->params->jobs,
                                   .bindir = settings_get(d->params->settings, SETTING_PG_BINDIR) };
 
     log_step("Verifying backup integrity...");
@@ -205,7 +207,8 @@ static int clear_up(struct drill *d, int rc, struct err *err)
 
 /* ---- in order -------------------------------------------------------------------------------------------------- */
 
-static int timed(struct drill *d, enum drill_phase phase, int (*work)(struct drill *d, struct err *err), struct err *err)
+static int timed(struct drill *d, enum drill_phase phase, int (*work)(struct drill *d, struct err *err),
+                 struct err *err)
 {
     double from = clock_monotonic();
     int rc = work(d, err);

@@ -18,7 +18,7 @@ struct drill_params {
     const char *what;      /* a file, a URL of a store, "latest"; NULL: latest, from the cache when there is no store */
     const char *smoke_sql; /* a file of statements; NULL: none */
     unsigned jobs;
-    bool keep;             /* the restored database stays */
+    bool keep; /* the restored database stays */
 };
 
 enum drill_phase { DRILL_FETCH, DRILL_VERIFY, DRILL_RESTORE, DRILL_SMOKE, DRILL_PHASES };
@@ -28,7 +28,7 @@ struct drill_result {
     char *database; /* where it was restored */
     time_t taken;   /* the moment that the backup holds */
     uint64_t size, database_size, tables, rows;
-    bool proven;    /* every row compared with what was counted at the dump, and equal */
+    bool proven; /* every row compared with what was counted at the dump, and equal */
     size_t smoke_tests;
     double seconds[DRILL_PHASES];
 };

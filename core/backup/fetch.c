@@ -72,8 +72,8 @@ static int choose(const struct fetch_params *p, const struct catalog *c, const c
         return -1;
     }
     if (p->moment != 0)
-        snprintf(out->why, sizeof out->why, "the newest of %zu backups of %s that is not from after %s UTC", good, whose,
-                 clock_log(when, p->moment));
+        snprintf(out->why, sizeof out->why, "the newest of %zu backups of %s that is not from after %s UTC", good,
+                 whose, clock_log(when, p->moment));
     else
         snprintf(out->why, sizeof out->why, "the newest of %zu good backups of %s", good, whose);
     return keep_key(out, best->path, err);
@@ -237,7 +237,8 @@ static int make_room(const struct fetch_params *p, const struct fetched *f, char
         err_hint(err, "make room there, or set SFB_WORK_DIR to a larger disk");
         return -1;
     }
-    if (asprintf(directory, "%s/%s-fetched-%d", p->places->work, settings_get(p->settings, SETTING_APP), (int)getpid()) < 0) {
+    if (asprintf(directory, "%s/%s-fetched-%d", p->places->work, settings_get(p->settings, SETTING_APP),
+                 (int)getpid()) < 0) {
         *directory = NULL;
         return err_no_memory(err);
     }

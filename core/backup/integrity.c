@@ -93,8 +93,12 @@ static int major_of(const char *version)
 
 static time_t archive_time(const struct archive *a)
 {
-    struct tm tm = { .tm_sec = a->second, .tm_min = a->minute, .tm_hour = a->hour,
-                     .tm_mday = a->day, .tm_mon = a->month, .tm_year = a->year };
+    struct tm tm = { .tm_sec = a->second,
+                     .tm_min = a->minute,
+                     .tm_hour = a->hour,
+                     .tm_mday = a->day,
+                     .tm_mon = a->month,
+                     .tm_year = a->year };
 
     return timegm(&tm); /* ours are UTC, as everything is; others are some local time */
 }
@@ -333,8 +337,8 @@ static int check_sql(struct check *c)
         m->started = 0;
     return manifest_set(&m->database.server_version, facts.server_version, c->err) < 0 ||
                    manifest_set(&m->file, os_basename(c->path), c->err) < 0
-               ? -1
-               : 0;
+             ? -1
+             : 0;
 }
 
 /* ---- what both have -------------------------------------------------------------------------------------------- */
@@ -419,7 +423,8 @@ static int check_sum(struct check *c)
         return -1;
     text_hex(sha256, sum.sha256, sizeof sum.sha256);
     if (strcmp(sha256, m->sha256) != 0)
-        return failed(c, "checksum", "its SHA-256 is %.16s…, its manifest says %.16s…: it was changed", sha256, m->sha256);
+        return failed(c, "checksum", "its SHA-256 is %.16s…, its manifest says %.16s…: it was changed", sha256,
+                      m->sha256);
     passed(c, "checksum", "SHA-256 and size as in the manifest");
     return 0;
 }
@@ -505,7 +510,8 @@ static int check_etag(struct check *c, const struct stored *s)
         return 0;
     }
     if (strcmp(s->info.etag, m->etag) != 0)
-        return failed(c, "checksum", "its ETag is %.40s, its manifest says %.40s: it was replaced", s->info.etag, m->etag);
+        return failed(c, "checksum", "its ETag is %.40s, its manifest says %.40s: it was replaced", s->info.etag,
+                      m->etag);
     passed(c, "checksum", "ETag and size as in the manifest");
     return 0;
 }

@@ -8,22 +8,24 @@
 #include "core/base/text.h"
 #include "core/store/s3.h"
 
-#define RULES(X)                                                              \
-    X("delete-daily-backups-after-30-days", "production/daily/", 30)          \
-    X("delete-weekly-backups-after-90-days", "production/weekly/", 90)        \
-    X("delete-monthly-backups-after-365-days", "production/monthly/", 365)    \
+#define RULES(X)                                                           \
+    X("delete-daily-backups-after-30-days", "production/daily/", 30)       \
+    X("delete-weekly-backups-after-90-days", "production/weekly/", 90)     \
+    X("delete-monthly-backups-after-365-days", "production/monthly/", 365) \
     X("delete-staging-backups-after-7-days", "staging/daily/", 7)
 #define SWEEP_ID "abort-unfinished-uploads-after-2-days"
 #define SWEEP_DAYS 2
 
 #define STRING(x) #x
-#define RULE_JSON(id, prefix, days)                                                                                   \
-    "    {\n      \"ID\": \"" id "\",\n      \"Status\": \"Enabled\",\n      \"Filter\": { \"Prefix\": \"" prefix "\" },\n"      \
-    "      \"Expiration\": { \"Days\": " STRING(days) " }\n    },\n"
+#define RULE_FILTER(id, prefix)                                                                                   \
+    "    {\n      \"ID\": \"" id "\",\n      \"Status\": \"Enabled\",\n      \"Filter\": { \"Prefix\": \"" prefix \
+    "\" },\n"
+#define RULE_JSON(id, prefix, days) \
+    RULE_FILTER(id, prefix) "      \"Expiration\": { \"Days\": " STRING(days) " }\n    },\n"
+#define SWEEP_JSON \
+    RULE_FILTER(SWEEP_ID, "") "      \"AbortIncompleteMultipartUpload\": { \"DaysAfterInitiation\": 2 }\n    }\n"
 
-const char lifecycle_json[] = "{\n  \"Rules\": [\n" RULES(RULE_JSON)
-    "    {\n      \"ID\": \"" SWEEP_ID "\",\n      \"Status\": \"Enabled\",\n      \"Filter\": { \"Prefix\": \"\" },\n"
-    "      \"AbortIncompleteMultipartUpload\": { \"DaysAfterInitiation\": 2 }\n    }\n  ]\n}\n";
+const char lifecycle_json[] = "{\n  \"Rules\": [\n" RULES(RULE_JSON) SWEEP_JSON "  ]\n}\n";
 
 static const struct {
     const char *id, *prefix;

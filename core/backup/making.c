@@ -29,10 +29,10 @@ struct making {
     struct dump *dump;
     struct snapshot_params snapshot_params;
     struct snapshot snapshot;
-    bool taken;      /* snapshot holds files */
-    bool proven;     /* they have been read back and are good */
-    char *prefix;    /* of the work file's name */
-    char *cached;    /* the dump's path in the cache */
+    bool taken;   /* snapshot holds files */
+    bool proven;  /* they have been read back and are good */
+    char *prefix; /* of the work file's name */
+    char *cached; /* the dump's path in the cache */
     bool weekly, monthly;
 };
 
@@ -114,7 +114,8 @@ static int plan_snapshot(struct making *m, struct err *err)
         .prefix = m->prefix,
     };
     if (m->store != NULL) {
-        m->shipment = shipment_new(m->store, p->environment, p->label, manifest_extension_of(p->format, p->method), err);
+        m->shipment = shipment_new(m->store, p->environment, p->label, manifest_extension_of(p->format, p->method),
+                                   err);
         if (m->shipment == NULL)
             return -1;
         m->snapshot_params.follower = shipment_follower(m->shipment);

@@ -22,8 +22,8 @@ struct making_params {
 
 struct making_result {
     struct manifest manifest;
-    char *path;     /* where the dump is on this host when all is done; NULL: nowhere */
-    char *location; /* its URL in the store; NULL: in none */
+    char *path;           /* where the dump is on this host when all is done; NULL: nowhere */
+    char *location;       /* its URL in the store; NULL: in none */
     bool weekly, monthly; /* promoted */
     double seconds;
 };

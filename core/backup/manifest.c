@@ -26,7 +26,7 @@ int manifest_set(char **member, const char *value, struct err *err)
 
 #define TEXTS(m)                                                                                                   \
     {                                                                                                              \
-        &(m)->app, &(m)->environment, &(m)->label, &(m)->file, &(m)->etag, &(m)->globals_file, &(m)->sfb_version, \
+        &(m)->app, &(m)->environment, &(m)->label, &(m)->file, &(m)->etag, &(m)->globals_file, &(m)->sfb_version,  \
             &(m)->tool_version, &(m)->host, &(m)->user, &(m)->database.name, &(m)->database.owner,                 \
             &(m)->database.encoding, &(m)->database.collate, &(m)->database.ctype, &(m)->database.locale_provider, \
             &(m)->database.locale, &(m)->database.lc_monetary, &(m)->database.server_version,                      \

@@ -11,7 +11,7 @@
 #include "core/store/store.h"
 
 struct pruning_params {
-    struct store *store; /* opened with STORE_READ, and STORE_DELETE for pruning_execute */
+    struct store *store;     /* opened with STORE_READ, and STORE_DELETE for pruning_execute */
     const char *environment; /* NULL: all */
     struct retention_policy policy;
     bool adopt; /* judge backups without a manifest by their names */

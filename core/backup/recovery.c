@@ -45,8 +45,9 @@ struct recovery *recovery_open(const struct recovery_params *p, struct err *err)
     r->target = places_target(p->settings, p->environment, err);
     if (r->target == NULL)
         goto fail;
-    r->wanted = (struct choice_params){ .settings = p->settings, .places = &r->places, .what = p->what,
-                                        .source = p->source, .moment = p->moment };
+    r->wanted = (struct choice_params){
+        .settings = p->settings, .places = &r->places, .what = p->what, .source = p->source, .moment = p->moment
+    };
     r->is_chosen = true;
     if (choice_find(&r->wanted, &r->choice, err) < 0)
         goto fail;

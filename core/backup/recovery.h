@@ -17,8 +17,8 @@ struct recovery_params {
     const char *environment;   /* whose database is replaced */
     time_t moment;             /* 0: none */
     unsigned jobs;
-    bool quick;         /* verify the table of contents and the checksum only */
-    bool unconfirmed;   /* nobody could be asked: verify the backup, then end with ERR_CANCELLED */
+    bool quick;       /* verify the table of contents and the checksum only */
+    bool unconfirmed; /* nobody could be asked: verify the backup, then end with ERR_CANCELLED */
     bool dry_run, counts_only, unsaved, create_logins; /* as in restoration.h */
 };
 

@@ -289,8 +289,8 @@ int repository_delete(struct store *store, const struct catalog_item *item, stru
         err_no_memory(err);
     else if (store_delete(store, manifest, err) == 0 && store_delete(store, item->path, err) == 0)
         rc = item->has_manifest && strcmp(item->manifest.globals_file, os_basename(globals)) == 0
-                 ? store_delete(store, globals, err)
-                 : 0;
+               ? store_delete(store, globals, err)
+               : 0;
     free(manifest);
     free(globals);
     return rc;

@@ -25,8 +25,8 @@ struct retention_item {
     const char *environment;
     enum tier tier;
     time_t started;
-    int days;  /* as its manifest says; 0: kept for ever */
-    bool good; /* it has a manifest that names it and its size */
+    int days;     /* as its manifest says; 0: kept for ever */
+    bool good;    /* it has a manifest that names it and its size */
     bool adopted; /* it has none, but its name is one of ours, and its owner asked for it to be judged by that */
 };
 

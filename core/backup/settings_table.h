@@ -20,7 +20,8 @@ SETTING(SSE, "SFB_SSE", "AES256", false, "encryption that S3 is asked for: AES25
 SETTING(S3_MAX_PARTS, "SFB_S3_MAX_PARTS", "10000", false, "the most parts an upload may have; some providers take 1000")
 SETTING(S3_RETRY_SECONDS, "SFB_S3_RETRY_SECONDS", "300", false, "how long a failing request to S3 is tried again")
 SETTING(S3_ALLOW_HTTP, "SFB_S3_ALLOW_HTTP", "0", false, "1: plain http to S3 endpoints beyond this host")
-SETTING(KEEP_AT_LEAST, "SFB_KEEP_AT_LEAST", "3", false, "good backups of each environment that prune keeps, however old")
+SETTING(KEEP_AT_LEAST, "SFB_KEEP_AT_LEAST", "3", false,
+        "good backups of each environment that prune keeps, however old")
 SETTING(JOBS, "SFB_JOBS", "0", false, "threads and restore jobs; 0: as many as there are processors")
 SETTING(LOCK_TIMEOUT, "SFB_LOCK_TIMEOUT", "300", false,
         "seconds pg_dump waits for a table that something else has locked; 0: forever")

@@ -150,7 +150,8 @@ int shipment_finish(struct shipment *ship, struct snapshot *s, struct store_resu
     if (manifest_set(&s->manifest.etag, result->etag, err) == 0 &&
         put_companions(ship, s, first_tier(ship), s->manifest.retention_days, ship->key, result->etag, err) == 0)
         return 0;
-    store_delete(ship->store, ship->key, &(struct err){ 0 }); /* where we may; without a manifest it counts for nothing */
+    store_delete(ship->store, ship->key,
+                 &(struct err){ 0 }); /* where we may; without a manifest it counts for nothing */
     return -1;
 }
 

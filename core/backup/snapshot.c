@@ -247,7 +247,10 @@ out:
 
 static int describe_database(const struct dump_facts *facts, struct manifest_database *d, struct err *err)
 {
-    const struct { char **member; const char *value; } strings[] = {
+    const struct {
+        char **member;
+        const char *value;
+    } strings[] = {
         { &d->name, facts->database },
         { &d->owner, facts->owner },
         { &d->encoding, facts->encoding },

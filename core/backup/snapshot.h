@@ -22,18 +22,18 @@ struct snapshot_follower {
 };
 
 struct snapshot_params {
-    struct dump *dump;       /* open */
+    struct dump *dump; /* open */
     const char *app, *environment, *label;
     enum backup_format format;
     enum backup_method method;
     int level;
     unsigned jobs;
     int retention_days;
-    time_t started;          /* names the files */
+    time_t started; /* names the files */
     const char *directory;
-    const char *prefix;      /* before "backup-..." in file names: "signupflow-"; "" for none */
+    const char *prefix;                       /* before "backup-..." in file names: "signupflow-"; "" for none */
     const struct snapshot_follower *follower; /* NULL: none */
-    bool quiet;              /* no warnings about globals that can't be read: a pre-restore backup */
+    bool quiet;                               /* no warnings about globals that can't be read: a pre-restore backup */
 };
 
 struct snapshot {

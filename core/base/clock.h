@@ -11,7 +11,8 @@
 #define CLOCK_TEXT 32
 
 time_t clock_now(void);
-void clock_wait_past(time_t t); /* until clock_now() is later than t; at most some seconds, and not when it stands still */
+void clock_wait_past(
+    time_t t); /* until clock_now() is later than t; at most some seconds, and not when it stands still */
 double clock_monotonic(void); /* seconds from some start, never backwards; not touched by SFB_TEST_NOW */
 
 const char *clock_log(char out[CLOCK_TEXT], time_t t);   /* 2025-10-23 14:32:15 */

@@ -32,11 +32,14 @@ struct unpack {
 
 enum unpack_method unpack_detect(const void *bytes, size_t n)
 {
-    static const struct { size_t n; unsigned char magic[MAGIC_SIZE]; } others[] = {
-        { 4, { 0x28, 0xb5, 0x2f, 0xfd } },             /* zstd */
-        { 6, { 0xfd, '7', 'z', 'X', 'Z', 0 } },        /* xz */
-        { 3, { 'B', 'Z', 'h' } },                      /* bzip2 */
-        { 4, { 0x04, 0x22, 0x4d, 0x18 } },             /* lz4 */
+    static const struct {
+        size_t n;
+        unsigned char magic[MAGIC_SIZE];
+    } others[] = {
+        { 4, { 0x28, 0xb5, 0x2f, 0xfd } },      /* zstd */
+        { 6, { 0xfd, '7', 'z', 'X', 'Z', 0 } }, /* xz */
+        { 3, { 'B', 'Z', 'h' } },               /* bzip2 */
+        { 4, { 0x04, 0x22, 0x4d, 0x18 } },      /* lz4 */
     };
     const unsigned char *b = bytes;
 

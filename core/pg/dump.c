@@ -113,8 +113,13 @@ void dump_close(struct dump *d)
 
 /* ---- pipes ----------------------------------------------------------------------------------------------------- */
 
-struct pipe_pair { int out, in; }; /* read from out what was written to in */
-#define PIPE_NONE { -1, -1 }
+struct pipe_pair {
+    int out, in;
+}; /* read from out what was written to in */
+#define PIPE_NONE \
+    {             \
+        -1, -1    \
+    }
 
 static void close_fd(int *fd)
 {
@@ -257,7 +262,8 @@ static void *tail_main(void *arg)
         goto out;
     }
     if (t->params->level > 0) {
-        gzip = gzip_writer_new(t->params->level, t->params->jobs, t->params->sink.write, t->params->sink.cookie, &t->err);
+        gzip = gzip_writer_new(t->params->level, t->params->jobs, t->params->sink.write, t->params->sink.cookie,
+                               &t->err);
         if (gzip == NULL)
             goto out;
     }

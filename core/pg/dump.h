@@ -20,8 +20,8 @@
 
 struct dump_params {
     const struct target *target;
-    const char *bindir;   /* the host's PostgreSQL programs for servers newer than the embedded ones, or NULL */
-    int lock_timeout;     /* seconds to wait for a table's lock; 0: forever */
+    const char *bindir;    /* the host's PostgreSQL programs for servers newer than the embedded ones, or NULL */
+    int lock_timeout;      /* seconds to wait for a table's lock; 0: forever */
     bool check_privileges; /* look for tables that could not be read before anything is written */
 };
 
@@ -45,7 +45,8 @@ const struct tool *dump_tool(const struct dump *d);
 void dump_close(struct dump *d);
 
 /* Custom format. p->in_fd is filled in here. */
-int dump_write_archive(struct dump *d, const struct transcode_params *p, struct transcode_result *result, struct err *err);
+int dump_write_archive(struct dump *d, const struct transcode_params *p, struct transcode_result *result,
+                       struct err *err);
 
 /* Plain SQL: the same counted stream, rendered by pg_restore of the same major, gzipped at p->level (0: not). p->sink
  * needs no patch. */

@@ -23,18 +23,18 @@ static uint64_t number(const PGresult *r, int column)
  * has locked, and for longer than pg_dump is allowed to; of such a table the last known size will do. */
 static const char *database_query(int server_version)
 {
-#define DATABASE_QUERY(provider, locale)                                                                              \
-    "SELECT d.datname, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding),"            \
-    " d.datcollate, d.datctype, " provider ", " locale ", pg_catalog.current_setting('lc_monetary'),"                  \
-    " pg_catalog.current_setting('server_version'), pg_catalog.pg_database_size(d.oid),"                               \
-    " (SELECT COALESCE(pg_catalog.sum(CASE WHEN c.oid IN (SELECT l.relation FROM pg_catalog.pg_locks l"                \
-    "     WHERE l.mode = 'AccessExclusiveLock' AND l.database = d.oid AND l.relation IS NOT NULL)"                      \
-    "   THEN c.relpages * pg_catalog.current_setting('block_size')::pg_catalog.int8"                                    \
-    "   ELSE pg_catalog.pg_table_size(c.oid) END), 0) FROM pg_catalog.pg_class c"                                       \
-    "   WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND (c.relnamespace NOT IN"                          \
-    "   (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema'))"               \
-    "   OR c.oid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass)),"                                                \
-    " pg_catalog.pg_backend_pid(), d.datallowconn"                                                                     \
+#define DATABASE_QUERY(provider, locale)                                                                  \
+    "SELECT d.datname, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_encoding_to_char(d.encoding)," \
+    " d.datcollate, d.datctype, " provider ", " locale ", pg_catalog.current_setting('lc_monetary'),"     \
+    " pg_catalog.current_setting('server_version'), pg_catalog.pg_database_size(d.oid),"                  \
+    " (SELECT COALESCE(pg_catalog.sum(CASE WHEN c.oid IN (SELECT l.relation FROM pg_catalog.pg_locks l"   \
+    "     WHERE l.mode = 'AccessExclusiveLock' AND l.database = d.oid AND l.relation IS NOT NULL)"        \
+    "   THEN c.relpages * pg_catalog.current_setting('block_size')::pg_catalog.int8"                      \
+    "   ELSE pg_catalog.pg_table_size(c.oid) END), 0) FROM pg_catalog.pg_class c"                         \
+    "   WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND (c.relnamespace NOT IN"             \
+    "   (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema'))"  \
+    "   OR c.oid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass)),"                                   \
+    " pg_catalog.pg_backend_pid(), d.datallowconn"                                                        \
     " FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()"
     if (server_version >= 170000)
         return DATABASE_QUERY("d.datlocprovider", "COALESCE(d.datlocale, '')");
@@ -48,8 +48,8 @@ static int read_extensions(PGconn *c, struct preflight_facts *out, struct err *e
 {
     int n;
 
-    out->extensions = conn_query(c, ERR_DUMP, err,
-                                 "SELECT extname, extversion FROM pg_catalog.pg_extension ORDER BY 1", 0, NULL);
+    out->extensions = conn_query(c, ERR_DUMP, err, "SELECT extname, extversion FROM pg_catalog.pg_extension ORDER BY 1",
+                                 0, NULL);
     if (out->extensions == NULL)
         return -1;
     n = PQntuples(out->extensions);
@@ -93,8 +93,8 @@ int preflight_read(PGconn *c, struct preflight_facts *out, struct err *err)
                  "when it fails, use the server's direct address");
 
     /* Not for everybody to know: a managed service may refuse it. */
-    out->identifier =
-        conn_query(c, ERR_DUMP, &ignored, "SELECT system_identifier FROM pg_catalog.pg_control_system()", 0, NULL);
+    out->identifier = conn_query(c, ERR_DUMP, &ignored, "SELECT system_identifier FROM pg_catalog.pg_control_system()",
+                                 0, NULL);
     f->system_identifier = out->identifier != NULL ? value(out->identifier, 0) : "";
     return read_extensions(c, out, err);
 }
@@ -124,16 +124,16 @@ void preflight_release(struct preflight_facts *f)
 /* ---- privileges ------------------------------------------------------------------------------------------------ */
 
 /* Members of extensions are not dumped (their configuration tables are, and those who made them can read them). */
-#define DUMPED_RELATIONS                                                                                              \
-    " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                            \
-    " WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'"                    \
+#define DUMPED_RELATIONS                                                                                               \
+    " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                             \
+    " WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'"                     \
     " AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass" \
     "  AND d.objid = c.oid AND d.deptype = 'e')"
 
 static const char unreadable_query[] =
     "SELECT pg_catalog.count(*) OVER (), pg_catalog.format('%I.%I', n.nspname, c.relname), CASE WHEN c.relkind = 'S'"
-    " THEN 'sequence' ELSE 'table' END, pg_catalog.quote_ident(n.nspname), pg_catalog.quote_ident(current_user)"
-    DUMPED_RELATIONS " AND c.relkind IN ('r', 'p', 'S')"
+    " THEN 'sequence' ELSE 'table' END, pg_catalog.quote_ident(n.nspname), pg_catalog.quote_ident(current_user)" DUMPED_RELATIONS
+    " AND c.relkind IN ('r', 'p', 'S')"
     " AND NOT (pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND CASE WHEN c.relkind = 'S'"
     "  THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT') ELSE pg_catalog.has_table_privilege(c.oid, 'SELECT') END)"
     " ORDER BY 2 LIMIT 1";
@@ -155,8 +155,9 @@ static void unreadable_error(const PGresult *r, int server_version, struct err *
     if (server_version >= 140000)
         err_hint(err, "as an administrator of that server: GRANT pg_read_all_data TO %s;", value(r, 4));
     else
-        err_hint(err, "as the owner: GRANT USAGE ON SCHEMA %s TO %s; GRANT SELECT ON ALL TABLES IN SCHEMA %s TO %s; "
-                      "GRANT SELECT ON ALL SEQUENCES IN SCHEMA %s TO %s;",
+        err_hint(err,
+                 "as the owner: GRANT USAGE ON SCHEMA %s TO %s; GRANT SELECT ON ALL TABLES IN SCHEMA %s TO %s; "
+                 "GRANT SELECT ON ALL SEQUENCES IN SCHEMA %s TO %s;",
                  value(r, 3), value(r, 4), value(r, 3), value(r, 4), value(r, 3), value(r, 4));
 }
 

@@ -8,12 +8,12 @@
 #include "core/pg/dump.h"
 
 struct preflight_facts {
-    struct dump_facts facts;                /* its strings point into the results below */
+    struct dump_facts facts; /* its strings point into the results below */
     PGresult *database, *extensions, *identifier, *position;
     const char *(*extension_pairs)[2];
 };
 
-int preflight_read(PGconn *c, struct preflight_facts *out, struct err *err); /* outside a transaction */
+int preflight_read(PGconn *c, struct preflight_facts *out, struct err *err);     /* outside a transaction */
 int preflight_position(PGconn *c, struct preflight_facts *out, struct err *err); /* facts.lsn, in the snapshot */
 void preflight_release(struct preflight_facts *f);
 

@@ -5,10 +5,24 @@
 #include "core/store/awscreds_impl.h"
 
 static const char *const variables[] = {
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION",
-    "AWS_DEFAULT_REGION", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3",
-    "AWS_ENDPOINT_URL_STS", "AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_CA_BUNDLE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 };
 
 static int enter(void **state)
@@ -66,8 +80,8 @@ static void clear(void)
     conf = NULL;
 }
 
-#define CREDENTIALS                                                                                                    \
-    "# keys\n[default]\naws_access_key_id = DEFAULTID\naws_secret_access_key=default/secret+=\n\n"                     \
+#define CREDENTIALS                                                                                \
+    "# keys\n[default]\naws_access_key_id = DEFAULTID\naws_secret_access_key=default/secret+=\n\n" \
     "[prod]\r\naws_access_key_id=PRODID\r\naws_secret_access_key = prodsecret\r\naws_session_token = tok=en\r\n"
 
 static void environment(void **state)
@@ -96,9 +110,10 @@ static void profiles(void **state)
 {
     (void)state;
     write_file(".aws/credentials", CREDENTIALS);
-    write_file(".aws/config", "[profile only]\naws_access_key_id = CONFIGID\naws_secret_access_key = x\n"
-                              "[profile prod]\naws_access_key_id = LOSES\naws_secret_access_key = x\n[profile \"a b\"]\n"
-                              "aws_access_key_id = QUOTED\naws_secret_access_key = x\n");
+    write_file(".aws/config",
+               "[profile only]\naws_access_key_id = CONFIGID\naws_secret_access_key = x\n"
+               "[profile prod]\naws_access_key_id = LOSES\naws_secret_access_key = x\n[profile \"a b\"]\n"
+               "aws_access_key_id = QUOTED\naws_secret_access_key = x\n");
     assert_int_equal(look(), 0);
     assert_string_equal(key.id, "DEFAULTID");
     assert_string_equal(key.secret, "default/secret+=");
@@ -154,7 +169,8 @@ static void incomplete(void **state)
         { "[default]\nrole_arn = arn:x\nsource_profile = nobody\n", "no source_profile nobody" },
         { "[default]\nrole_arn = arn:x\nsource_profile = other\n[profile other]\nregion = x\n", "has no keys" },
         { "[default]\nrole_arn = arn:x\nsource_profile = b\n[profile b]\nrole_arn = arn:y\nsource_profile = c\n[profile c]\n"
-          "role_arn = arn:z\nsource_profile = b\n", "leads nowhere" },
+          "role_arn = arn:z\nsource_profile = b\n",
+          "leads nowhere" },
         { "[default]\nrole_arn = arn:x\ncredential_source = Moon\n", "no credential_source Moon" },
         { "[default]\nrole_arn = arn:x\ncredential_source = Environment\n", "there are none" },
         { "[default]\nrole_arn = arn:x\nsource_profile = default\nmfa_serial = m\n", "mfa_serial" },
@@ -212,8 +228,21 @@ static void values(void **state)
 static void odd_files(void **state)
 {
     static const char *const odd[] = {
-        "", "\n\n", "[", "[]", "[default", "=", "a=b", "[default]\n=x\n", "[default]\n  indented = x\n", "[profile]\na=b",
-        "[default]\ns3 =\n x = y\n\n z = w\n", "[profile \"]\na=b", "[default]\na\n", "\xFF\xFE[default]", ";c\n#d\n",
+        "",
+        "\n\n",
+        "[",
+        "[]",
+        "[default",
+        "=",
+        "a=b",
+        "[default]\n=x\n",
+        "[default]\n  indented = x\n",
+        "[profile]\na=b",
+        "[default]\ns3 =\n x = y\n\n z = w\n",
+        "[profile \"]\na=b",
+        "[default]\na\n",
+        "\xFF\xFE[default]",
+        ";c\n#d\n",
     };
 
     (void)state;
@@ -228,15 +257,24 @@ static void odd_files(void **state)
 static void json(void **state)
 {
     static const char *const bad[] = {
-        "", "[]", "{}", "{\"AccessKeyId\": 1}", "{\"AccessKeyId\":\"A\"}", "{\"Code\":\"Failed\"}", "{",
+        "",
+        "[]",
+        "{}",
+        "{\"AccessKeyId\": 1}",
+        "{\"AccessKeyId\":\"A\"}",
+        "{\"Code\":\"Failed\"}",
+        "{",
         "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"B\",\"Expiration\":\"soon\"}",
         "{\"AccessKeyId\":\"A\\n\",\"SecretAccessKey\":\"B\"}",
     };
 
     (void)state;
     err_clear(&err);
-    assert_int_equal(awscreds_parse_json("{\"Code\":\"Success\",\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"B\",\"Token\":\"C\","
-                                         "\"Expiration\":\"2030-01-01T00:00:00Z\"}", "here", &key, &err), 0);
+    assert_int_equal(
+        awscreds_parse_json("{\"Code\":\"Success\",\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"B\",\"Token\":\"C\","
+                            "\"Expiration\":\"2030-01-01T00:00:00Z\"}",
+                            "here", &key, &err),
+        0);
     assert_string_equal(key.token, "C");
     assert_int_equal(key.expires, 1893456000);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -259,14 +297,19 @@ static void plain_container(void **state)
     clear();
 }
 
-#define IN_AWS_DIR(sentence, function) { sentence, function, enter, unit_leave_dir, NULL }
+#define IN_AWS_DIR(sentence, function)                  \
+    {                                                   \
+        sentence, function, enter, unit_leave_dir, NULL \
+    }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_AWS_DIR("the environment comes first, and half of it is an error", environment),
-        IN_AWS_DIR("profiles: credentials file before config, quotes, Windows lines; an unknown one is an error", profiles),
-        IN_AWS_DIR("files may have other names; one that can't be read is an error, with the variable to set", files_named),
+        IN_AWS_DIR("profiles: credentials file before config, quotes, Windows lines; an unknown one is an error",
+                   profiles),
+        IN_AWS_DIR("files may have other names; one that can't be read is an error, with the variable to set",
+                   files_named),
         IN_AWS_DIR("no credentials anywhere is an error of configuration that says where was looked", nothing),
         IN_AWS_DIR("what is incomplete or can't be done here ends in no other identity", incomplete),
         IN_AWS_DIR("region, endpoints, nested sections: variables before files, the service before all", values),

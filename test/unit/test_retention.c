@@ -10,8 +10,9 @@
 
 static struct retention_item backup_of(const char *environment, enum tier tier, int age_days, int days)
 {
-    return (struct retention_item){ .environment = environment, .tier = tier, .started = NOW - (time_t)age_days * DAY,
-                                    .days = days, .good = true };
+    return (struct retention_item){
+        .environment = environment, .tier = tier, .started = NOW - (time_t)age_days * DAY, .days = days, .good = true
+    };
 }
 
 /* n daily backups of production, one a day, the newest `first` days old. */

@@ -113,7 +113,8 @@ static void memory(void **state)
     }
     s3_plan_make(1ULL << 30, 10000, 4, 96 << 20, &p);
     assert_int_equal(p.threads, 4);
-    s3_plan_make(300ULL << 30, 10000, 4, 96 << 20, &p); /* parts so large that one is filled while one is sent, or less */
+    s3_plan_make(300ULL << 30, 10000, 4, 96 << 20,
+                 &p); /* parts so large that one is filled while one is sent, or less */
     assert_int_equal(p.threads, 1);
     assert_int_equal(p.spare, 0);
 }
@@ -130,8 +131,9 @@ static enum s3_verdict verdict(int status, const char *code)
 
 static void verdicts(void **state)
 {
-    static const char *const final[] = { "AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId", "RequestTimeTooSkewed",
-                                         "NoSuchBucket", "NoSuchKey", "NoSuchUpload", "InvalidArgument", "MethodNotAllowed" };
+    static const char *const final[] = { "AccessDenied",         "SignatureDoesNotMatch", "InvalidAccessKeyId",
+                                         "RequestTimeTooSkewed", "NoSuchBucket",          "NoSuchKey",
+                                         "NoSuchUpload",         "InvalidArgument",       "MethodNotAllowed" };
     struct s3_answer a = { 0 };
 
     (void)state;

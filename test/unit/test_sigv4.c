@@ -17,8 +17,15 @@ static struct sigv4_request suite(const char *method, const char *path, const ch
 
     sigv4_sha256_hex(hash, body, strlen(body));
     return (struct sigv4_request){
-        .method = method, .path = path, .query = query, .headers = headers, .n_headers = n, .payload_hash = hash,
-        .region = "us-east-1", .service = "service", .now = SUITE_TIME,
+        .method = method,
+        .path = path,
+        .query = query,
+        .headers = headers,
+        .n_headers = n,
+        .payload_hash = hash,
+        .region = "us-east-1",
+        .service = "service",
+        .now = SUITE_TIME,
     };
 }
 
@@ -30,17 +37,23 @@ static void check(const struct sigv4_request *r, const struct sigv4_key *key, co
     struct buf out;
 
     buf_init(&out, 4096);
-    snprintf(expected, sizeof expected, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s", key->id, scope,
-             names, signature);
+    snprintf(expected, sizeof expected, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s", key->id,
+             scope, names, signature);
     assert_int_equal(sigv4_authorization(r, key, &out, &err), 0);
     assert_string_equal(out.data, expected);
     buf_release(&out);
 }
 
 #define SUITE_SCOPE "20150830/us-east-1/service/aws4_request"
-#define HOST        { "Host", "example.amazonaws.com" }
-#define DATE        { "X-Amz-Date", "20150830T123600Z" }
-#define COUNT(a)    (sizeof(a) / sizeof *(a))
+#define HOST                            \
+    {                                   \
+        "Host", "example.amazonaws.com" \
+    }
+#define DATE                             \
+    {                                    \
+        "X-Amz-Date", "20150830T123600Z" \
+    }
+#define COUNT(a) (sizeof(a) / sizeof *(a))
 
 static void vanilla(void **state)
 {
@@ -52,16 +65,18 @@ static void vanilla(void **state)
     (void)state;
     buf_init(&out, 4096);
     assert_int_equal(sigv4_canonical(&r, &out, &err), 0);
-    assert_string_equal(out.data, "GET\n/\n\nhost:example.amazonaws.com\nx-amz-date:20150830T123600Z\n\nhost;x-amz-date\n"
-                                  EMPTY_HASH);
+    assert_string_equal(
+        out.data, "GET\n/\n\nhost:example.amazonaws.com\nx-amz-date:20150830T123600Z\n\nhost;x-amz-date\n" EMPTY_HASH);
     buf_reset(&out);
     assert_int_equal(sigv4_string_to_sign(&r, &out, &err), 0);
     assert_string_equal(out.data, "AWS4-HMAC-SHA256\n20150830T123600Z\n" SUITE_SCOPE "\n"
                                   "bb579772317eb040ac9ed261061d46c1f17a8133879d6129b6e1c25292927e63");
     buf_release(&out);
-    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
+    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date",
+          "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
     r.method = "POST";
-    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b");
+    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date",
+          "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b");
 }
 
 static void queries(void **state)
@@ -72,12 +87,15 @@ static void queries(void **state)
     char query[200];
 
     (void)state;
-    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500");
+    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date",
+          "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500");
     r.query = "Param1=value2&Param1=Value1";
-    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date", "eedbc4e291e521cf13422ffca22be7d2eb8146eecf653089df300a15b2382bd1");
+    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date",
+          "eedbc4e291e521cf13422ffca22be7d2eb8146eecf653089df300a15b2382bd1");
     snprintf(query, sizeof query, "%s=%s", plain, plain);
     r.query = query;
-    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date", "9c3e54bfcdf0b19771a7f523ee5669cdf59bc7cc0884027167c21bb143a40197");
+    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date",
+          "9c3e54bfcdf0b19771a7f523ee5669cdf59bc7cc0884027167c21bb143a40197");
 }
 
 static void paths(void **state)
@@ -91,18 +109,23 @@ static void paths(void **state)
     sigv4_encode(&path, "/\u1234", true);
     assert_string_equal(path.data, "/%E1%88%B4");
     r.path = path.data;
-    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date", "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85");
+    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date",
+          "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85");
     buf_reset(&path);
     sigv4_encode(&path, "/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", true);
     r.path = path.data;
-    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date", "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f");
+    check(&r, &suite_key, SUITE_SCOPE, "host;x-amz-date",
+          "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f");
     buf_release(&path);
 }
 
 static void trimmed_headers(void **state)
 {
     const struct sigv4_header headers[] = {
-        HOST, { "My-Header1", " value1" }, { "My-Header2", " \"a   b   c\"" }, DATE,
+        HOST,
+        { "My-Header1", " value1" },
+        { "My-Header2", " \"a   b   c\"" },
+        DATE,
     };
     struct sigv4_request r = suite("GET", "/", NULL, headers, COUNT(headers), "");
 
@@ -157,14 +180,30 @@ static struct sigv4_request s3(const char *method, const char *path, const char 
                                const struct sigv4_header *headers, size_t n)
 {
     return (struct sigv4_request){
-        .method = method, .path = path, .query = query, .headers = headers, .n_headers = n, .payload_hash = hash,
-        .region = "us-east-1", .service = "s3", .now = 1369353600,
+        .method = method,
+        .path = path,
+        .query = query,
+        .headers = headers,
+        .n_headers = n,
+        .payload_hash = hash,
+        .region = "us-east-1",
+        .service = "s3",
+        .now = 1369353600,
     };
 }
 
-#define S3_HOST { "host", "examplebucket.s3.amazonaws.com" }
-#define S3_DATE { "x-amz-date", "20130524T000000Z" }
-#define S3_HASH(hash) { "x-amz-content-sha256", hash }
+#define S3_HOST                                  \
+    {                                            \
+        "host", "examplebucket.s3.amazonaws.com" \
+    }
+#define S3_DATE                          \
+    {                                    \
+        "x-amz-date", "20130524T000000Z" \
+    }
+#define S3_HASH(hash)                \
+    {                                \
+        "x-amz-content-sha256", hash \
+    }
 
 static void s3_get(void **state)
 {
@@ -180,8 +219,8 @@ static void s3_put(void **state)
 {
     char hash[65];
     const struct sigv4_header headers[] = {
-        { "Date", "Fri, 24 May 2013 00:00:00 GMT" }, S3_HOST, S3_DATE, { "x-amz-storage-class", "REDUCED_REDUNDANCY" },
-        S3_HASH(hash),
+        { "Date", "Fri, 24 May 2013 00:00:00 GMT" },     S3_HOST,       S3_DATE,
+        { "x-amz-storage-class", "REDUCED_REDUNDANCY" }, S3_HASH(hash),
     };
     struct sigv4_request r = s3("PUT", "/test%24file.text", NULL, hash, headers, COUNT(headers));
 

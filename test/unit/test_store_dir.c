@@ -197,8 +197,17 @@ static void rights(void **state)
 
 static void urls(void **state)
 {
-    static const char *const bad[] = { "", "x", "http://x/y", "file://", "file://x", "s3://", "s3://a", "s3://bucket//x",
-                                       "s3://Bu..cket", "s3://buc ket", "file:///nonexistent-directory-of-sfb" };
+    static const char *const bad[] = { "",
+                                       "x",
+                                       "http://x/y",
+                                       "file://",
+                                       "file://x",
+                                       "s3://",
+                                       "s3://a",
+                                       "s3://bucket//x",
+                                       "s3://Bu..cket",
+                                       "s3://buc ket",
+                                       "file:///nonexistent-directory-of-sfb" };
     struct store_params p = { .rights = STORE_READ, .region = "us-east-1" };
     struct store *s;
     char *base, *key;
@@ -226,7 +235,10 @@ static void urls(void **state)
     assert_int_equal(err.class, ERR_CONFIG);
 }
 
-#define IN_STORE(sentence, function) { sentence, function, enter, leave, NULL }
+#define IN_STORE(sentence, function)           \
+    {                                          \
+        sentence, function, enter, leave, NULL \
+    }
 
 int main(void)
 {

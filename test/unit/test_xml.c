@@ -29,8 +29,10 @@ static void elements(void **state)
 {
     (void)state;
     assert_string_equal(WALK("<a><b>x</b><c/></a>"), "<a <b b>x <c c> a> ");
-    assert_string_equal(WALK("\xEF\xBB\xBF<?xml version=\"1.0\"?>\n<!-- <x> -->\n<s3:a xmlns=\"u>v\" y='\"'><b z=\"/>\">1</b\n></s3:a>\n"),
-                        "<a <b b>1 a> ");
+    assert_string_equal(
+        WALK(
+            "\xEF\xBB\xBF<?xml version=\"1.0\"?>\n<!-- <x> -->\n<s3:a xmlns=\"u>v\" y='\"'><b z=\"/>\">1</b\n></s3:a>\n"),
+        "<a <b b>1 a> ");
     assert_string_equal(WALK("<a>x<b>y</b>z</a>"), "<a <b b>y a>z ");
     assert_string_equal(WALK("<a><![CDATA[<b>&amp;]]></a>"), "<a a><b>&amp; ");
 }
@@ -39,16 +41,46 @@ static void texts(void **state)
 {
     (void)state;
     assert_string_equal(WALK("<a>&lt;&gt;&amp;&quot;&apos;</a>"), "<a a><>&\"' ");
-    assert_string_equal(WALK("<a>&#65;&#x42;&#xe9;&#x20ac;&#x1F600;</a>"), "<a a>AB\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80 ");
+    assert_string_equal(WALK("<a>&#65;&#x42;&#xe9;&#x20ac;&#x1F600;</a>"),
+                        "<a a>AB\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80 ");
 }
 
 static void garbage(void **state)
 {
     static const char *const bad[] = {
-        "", "   ", "x", "<", "<a", "<a>", "</a>", "<a></b>", "<a/><b/>", "<a>&nope;</a>", "<a>&</a>", "<a>&#0;</a>",
-        "<a>&#xD800;</a>", "<a>&#1114112;</a>", "<a>&#-1;</a>", "<a>&#;</a>", "<a>&#x;</a>", "<!DOCTYPE a []><a/>",
-        "<a b='></a>", "<a <b/></a>", "<a><![CDATA[x</a>", "<a/>x", "x<a/>", "<a><!-- </a>", "<>x</>", "<a></a x>",
-        "HTTP/1.1 400", "{\"a\": 1}", "<a>&#65</a>", "<a/>&amp;", "<?xml", "<a></a", "<a></ a>",
+        "",
+        "   ",
+        "x",
+        "<",
+        "<a",
+        "<a>",
+        "</a>",
+        "<a></b>",
+        "<a/><b/>",
+        "<a>&nope;</a>",
+        "<a>&</a>",
+        "<a>&#0;</a>",
+        "<a>&#xD800;</a>",
+        "<a>&#1114112;</a>",
+        "<a>&#-1;</a>",
+        "<a>&#;</a>",
+        "<a>&#x;</a>",
+        "<!DOCTYPE a []><a/>",
+        "<a b='></a>",
+        "<a <b/></a>",
+        "<a><![CDATA[x</a>",
+        "<a/>x",
+        "x<a/>",
+        "<a><!-- </a>",
+        "<>x</>",
+        "<a></a x>",
+        "HTTP/1.1 400",
+        "{\"a\": 1}",
+        "<a>&#65</a>",
+        "<a/>&amp;",
+        "<?xml",
+        "<a></a",
+        "<a></ a>",
     };
     static const char nul[] = "<a>\0</a>";
 
@@ -88,7 +120,8 @@ static void limits(void **state)
 /* Every cut of a good answer fails, and none crashes. */
 static void every_cut(void **state)
 {
-    static const char good[] = "<?xml version='1.0'?><R xmlns=\"u\"><!-- c --><K a='b'>v&amp;&#65;</K><![CDATA[x]]><E/></R>";
+    static const char good[] =
+        "<?xml version='1.0'?><R xmlns=\"u\"><!-- c --><K a='b'>v&amp;&#65;</K><![CDATA[x]]><E/></R>";
 
     (void)state;
     assert_null(strchr(WALK(good), '!'));
