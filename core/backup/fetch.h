@@ -43,7 +43,7 @@ bool fetch_is_meant(const char *what);
 /* Finds it, reads its manifest. ERR_NOT_FOUND, ERR_STORE, ERR_CONFIG. On failure, too, fetched_release. */
 int fetch_find(const struct fetch_params *p, struct fetched *out, struct err *err);
 
-/* Brings it here: out->path. *downloaded (may be NULL): false when the cache had it. */
-int fetch_bring(const struct fetch_params *p, struct fetched *out, struct err *err);
+/* Brings it here: f->path. f->cached tells that nothing had to be downloaded. */
+int fetch_bring(const struct fetch_params *p, struct fetched *f, struct err *err);
 
 void fetched_release(struct fetched *f); /* removes what was downloaded */

@@ -186,6 +186,13 @@ static enum http_trouble broke(const char *host, const struct http_trouble_facts
     return HTTP_RESET;
 }
 
+static enum http_trouble no_proxy(const char *host, const struct http_trouble_facts *f, struct err *err)
+{
+    err_set(err, ERR_STORE, "the proxy does not let us through to %s: %s", host, f->detail);
+    err_hint(err, "check https_proxy and no_proxy");
+    return HTTP_PROXY;
+}
+
 static enum http_trouble garbled(const char *host, const struct http_trouble_facts *f, struct err *err)
 {
     err_set(err, ERR_STORE, "%s does not answer as HTTP should: %s", host, f->detail);
@@ -208,9 +215,7 @@ enum http_trouble http_trouble_explain(const struct http_trouble_facts *f, struc
         return no_name(host, err);
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_PROXY:
-        err_set(err, ERR_STORE, "the proxy does not let us through to %s: %s", host, f->detail);
-        err_hint(err, "check https_proxy and no_proxy");
-        return HTTP_PROXY;
+        return no_proxy(host, f, err);
     case CURLE_COULDNT_CONNECT:
         return no_connection(f, host, err);
     case CURLE_OPERATION_TIMEDOUT:
@@ -226,6 +231,9 @@ enum http_trouble http_trouble_explain(const struct http_trouble_facts *f, struc
         err_set(err, ERR_STORE, "the answer of %s ended early: %s", host, f->detail);
         return HTTP_CUT;
     case CURLE_RECV_ERROR:
+        if (strstr(f->detail, "CONNECT tunnel failed"))
+            return no_proxy(host, f, err);
+        return broke(host, f, err);
     case CURLE_SEND_ERROR:
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_FAIL_REWIND:

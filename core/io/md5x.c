@@ -77,6 +77,7 @@ static inline __attribute__((always_inline)) void load(lanes w[8], const uint8_t
     }
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the sixty-four steps of it */
 static inline __attribute__((always_inline)) void blocks(struct md5x *m, const uint8_t *const pieces[MD5X_LANES],
                                                          size_t n)
 {

@@ -263,9 +263,9 @@ static double random_fraction(void)
 
 static int wait_for(double seconds, const struct s3_call *c, struct err *err)
 {
-    double end = clock_monotonic() + seconds;
+    double end = clock_monotonic() + seconds, left;
 
-    for (double left = seconds; left > 0; left = end - clock_monotonic()) {
+    while ((left = end - clock_monotonic()) > 0) {
         if (c->cancel && atomic_load(c->cancel))
             return -1; /* err still says what went wrong first */
         if (os_interrupted()) {

@@ -11,15 +11,20 @@
 #define TOKEN_MAX 4096
 #define KEY_MAX 1025
 
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* Keys come percent-encoded when we ask for it: XML can't say control characters. */
 static bool decode(struct buf *out, const char *text, bool encoded)
 {
     for (; *text; text++) {
-        unsigned byte = 0;
-        int used = 0;
-
-        if (encoded && *text == '%' && sscanf(text + 1, "%2x%n", &byte, &used) == 1 && used == 2 && byte != 0) {
-            buf_putc(out, (char)byte);
+        if (encoded && *text == '%' && hex(text[1]) >= 0 && hex(text[2]) >= 0 && hex(text[1]) + hex(text[2]) > 0) {
+            buf_putc(out, (char)(hex(text[1]) * 16 + hex(text[2])));
             text += 2;
         } else {
             buf_putc(out, encoded && *text == '+' ? ' ' : *text);

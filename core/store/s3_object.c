@@ -201,10 +201,14 @@ struct reader {
 static int check_answer(struct reader *r, struct err *err)
 {
     const char *range = http_header(&r->a->http, "content-range"), *etag = http_header(&r->a->http, "etag");
-    unsigned long long from = 0;
+    uint64_t from = 0;
+    char *end = NULL;
 
-    if (range && sscanf(range, "bytes %llu-", &from) != 1)
-        from = UINT64_MAX;
+    if (range) {
+        from = text_starts(range, "bytes ") ? strtoull(range + 6, &end, 10) : 0;
+        if (!end || *end != '-')
+            from = UINT64_MAX;
+    }
     if (from != r->offset + r->got)
         return err_set(err, ERR_STORE, "the server does not keep to the range it was asked for");
     if (!r->pinned[0] && etag)

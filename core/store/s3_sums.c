@@ -60,17 +60,15 @@ int s3_sums_one(int which, const void *bytes, int fd, uint64_t offset, uint64_t 
 static int load(struct part *const *parts, unsigned n, int fd, uint64_t at, size_t want, uint8_t *buffer,
                 const uint8_t *pieces[MD5X_LANES], struct err *err)
 {
-    for (unsigned i = 0; i < MD5X_LANES; i++) {
-        if (i >= n) {
-            pieces[i] = pieces[0];
-        } else if (parts[i]->bytes) {
-            pieces[i] = (const uint8_t *)parts[i]->bytes + at;
-        } else {
-            if (read_exactly(fd, buffer + i * LANE, want, parts[i]->offset + at, err) < 0)
-                return -1;
-            pieces[i] = buffer + i * LANE;
-        }
+    const uint8_t *first = parts[0]->bytes ? (const uint8_t *)parts[0]->bytes + at : buffer;
+
+    for (unsigned i = 0; i < n; i++) {
+        pieces[i] = parts[i]->bytes ? (const uint8_t *)parts[i]->bytes + at : buffer + i * LANE;
+        if (!parts[i]->bytes && read_exactly(fd, buffer + i * LANE, want, parts[i]->offset + at, err) < 0)
+            return -1;
     }
+    for (unsigned i = n; i < MD5X_LANES; i++)
+        pieces[i] = first;
     return 0;
 }
 

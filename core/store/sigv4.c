@@ -80,7 +80,8 @@ static int add_query(struct buf *out, const char *query, struct err *err)
             pieces[count++] = (struct piece){ query, n, equals ? (size_t)(equals - query) : n };
         query += n + (query[n] == '&');
     }
-    qsort(pieces, count, sizeof *pieces, compare_pieces);
+    if (count > 1)
+        qsort(pieces, count, sizeof *pieces, compare_pieces);
     for (size_t i = 0; i < count; i++) {
         if (i > 0)
             buf_putc(out, '&');

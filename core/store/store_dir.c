@@ -271,7 +271,8 @@ static int do_copy(struct store *store, const char *from, const char *to, struct
     struct stat st;
     int rc = -1;
 
-    (void)denied;
+    if (denied)
+        *denied = false;
     memset(out, 0, sizeof *out);
     if (!source || !target)
         goto out;

@@ -156,7 +156,8 @@ s3_start() {
     return 1
 }
 
-# The environment of a user who talks to it.
+# The environment of a user who talks to it: s3_environment [KEY SECRET]
+# shellcheck disable=SC2120
 s3_environment() {
     export AWS_ENDPOINT_URL_S3=https://localhost:$S3_PORT AWS_REGION=us-east-1 AWS_CA_BUNDLE=$S3_CA
     export AWS_ACCESS_KEY_ID=${1:-$S3_KEY} AWS_SECRET_ACCESS_KEY=${2:-$S3_SECRET} AWS_EC2_METADATA_DISABLED=true

@@ -22,17 +22,17 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-#define DECLARE(n, v) \
+#define DECLARE(n, v)                                                                                            \
     int pg_dump##n##_main(int, char **), pg_restore##n##_main(int, char **), pg_dumpall##n##_main(int, char **), \
         psql##n##_main(int, char **);
 SFB_PG_MAJORS(DECLARE)
-#define ENTRY(n, v) \
-    {"pg_dump" #n, pg_dump##n##_main}, {"pg_restore" #n, pg_restore##n##_main}, \
-        {"pg_dumpall" #n, pg_dumpall##n##_main}, {"psql" #n, psql##n##_main},
+#define ENTRY(n, v)                                                                 \
+    { "pg_dump" #n, pg_dump##n##_main }, { "pg_restore" #n, pg_restore##n##_main }, \
+        { "pg_dumpall" #n, pg_dumpall##n##_main }, { "psql" #n, psql##n##_main },
 static const struct {
     const char *name;
     int (*main)(int, char **);
-} tools[] = {SFB_PG_MAJORS(ENTRY)};
+} tools[] = { SFB_PG_MAJORS(ENTRY) };
 
 void sfb_pg_setlocale(const char *argv0, const char *app)
 {
@@ -85,10 +85,10 @@ int main(int argc, char **argv)
     if (argc < 2) {
         unsigned char md[EVP_MAX_MD_SIZE];
         curl_global_init(CURL_GLOBAL_ALL);
-        printf("%s\n%s\n%s\nzstd %s cjson %s xxh3 %llx libpq %d md5 %d deflate %p\n", curl_version(), archive_version_details(),
-            OpenSSL_version(OPENSSL_VERSION), ZSTD_versionString(), cJSON_Version(),
-            (unsigned long long)XXH3_64bits("a", 1), PQlibVersion(), EVP_Digest("a", 1, md, NULL, EVP_md5(), NULL),
-            (void *)libdeflate_alloc_compressor(12));
+        printf("%s\n%s\n%s\nzstd %s cjson %s xxh3 %llx libpq %d md5 %d deflate %p\n", curl_version(),
+               archive_version_details(), OpenSSL_version(OPENSSL_VERSION), ZSTD_versionString(), cJSON_Version(),
+               (unsigned long long)XXH3_64bits("a", 1), PQlibVersion(), EVP_Digest("a", 1, md, NULL, EVP_md5(), NULL),
+               (void *)libdeflate_alloc_compressor(12));
         archive_read_support_filter_all(archive_read_new());
         archive_read_support_format_all(archive_read_new());
         return 0;

@@ -26,17 +26,27 @@ static void fill(unsigned char *p, size_t n, int kind)
 
     for (size_t i = 0; i < n; i++)
         switch (kind) {
-        case 0: p[i] = 0; break;
-        case 1: p[i] = (unsigned char)next(); break;
-        case 2: p[i] = (unsigned char)words[(i * 7 + next() % 5) % (sizeof(words) - 1)]; break;
-        case 3: p[i] = (unsigned char)('a' + next() % 3); break;
-        default: p[i] = i > 40000 && next() % 50 ? p[i - 40000 + next() % 2] : (unsigned char)next(); break;
+        case 0:
+            p[i] = 0;
+            break;
+        case 1:
+            p[i] = (unsigned char)next();
+            break;
+        case 2:
+            p[i] = (unsigned char)words[(i * 7 + next() % 5) % (sizeof(words) - 1)];
+            break;
+        case 3:
+            p[i] = (unsigned char)('a' + next() % 3);
+            break;
+        default:
+            p[i] = i > 40000 && next() % 50 ? p[i - 40000 + next() % 2] : (unsigned char)next();
+            break;
         }
 }
 
 static size_t pick_size(void)
 {
-    static const size_t edges[] = {0, 1, 2, 16, 55, 56, 57, 100, 4999, 5000, 65534, 65535, 65536, 131070, 131071};
+    static const size_t edges[] = { 0, 1, 2, 16, 55, 56, 57, 100, 4999, 5000, 65534, 65535, 65536, 131070, 131071 };
 
     if (next() % 2)
         return edges[next() % (sizeof(edges) / sizeof(edges[0]))];
@@ -52,7 +62,7 @@ int main(void)
         int level = round % 13;
         struct libdeflate_compressor *c = libdeflate_alloc_compressor(level);
         size_t total = 0, packed = 0;
-        z_stream z = {0};
+        z_stream z = { 0 };
 
         for (int i = 0, n = 1 + (int)(next() % 6); i < n; i++) {
             size_t size = pick_size();
@@ -66,7 +76,7 @@ int main(void)
                 printf("level %d, %zu bytes: %zu\n", level, size, got);
                 return 1;
             }
-            for (size_t less = 0; less < got; less += 1 + got / 7)      /* too little room: 0, and nothing beyond it */
+            for (size_t less = 0; less < got; less += 1 + got / 7) /* too little room: 0, and nothing beyond it */
                 if (libdeflate_deflate_compress_segment(c, in + total, size, back, less) > less) {
                     printf("level %d: wrote more than the room of %zu\n", level, less);
                     return 1;
@@ -83,8 +93,10 @@ int main(void)
         z.avail_in = (unsigned)packed;
         z.next_out = back;
         z.avail_out = sizeof(back);
-        if (inflate(&z, Z_FINISH) != Z_STREAM_END || z.total_out != total || z.avail_in != 0 || memcmp(in, back, total)) {
-            printf("level %d: %zu bytes came back as %lu, zlib says %s\n", level, total, z.total_out, z.msg ? z.msg : "-");
+        if (inflate(&z, Z_FINISH) != Z_STREAM_END || z.total_out != total || z.avail_in != 0 ||
+            memcmp(in, back, total)) {
+            printf("level %d: %zu bytes came back as %lu, zlib says %s\n", level, total, z.total_out,
+                   z.msg ? z.msg : "-");
             return 1;
         }
         inflateEnd(&z);
