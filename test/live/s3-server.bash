@@ -10,9 +10,6 @@
 # Everything lives below a directory of its own in $ROOT; runs as root or as anybody else; ended by pid.
 S3_KEY=ROOTKEY0000000000000 S3_SECRET=root-secret/with+signs==0123456789012345
 
-# s3_have: are the programs there? Tests that need them skip, or fail where SFB_TEST_S3=1 insists.
-s3_have() { command -v radosgw >/dev/null && command -v ceph-mon >/dev/null && command -v ceph-osd >/dev/null; }
-
 # A port below those that clients get, on which nobody listens.
 s3_free_port() {
     local port
