@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* restoring_fill.c - the new database: made, filled, kept up, compared. */
 #include "core/backup/restoring.h"
 
 #include <stdlib.h>

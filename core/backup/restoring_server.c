@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* restoring_server.c - the maintenance connection, the lock, names, what a killed run left. */
 #include "core/backup/restoring.h"
 
 #include <poll.h>

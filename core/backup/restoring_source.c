@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* restoring_source.c - a backup file made ready: contents, plan, roles. */
 #include "core/backup/restoring.h"
 
 #include <stdlib.h>

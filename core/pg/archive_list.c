@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What `pg_restore --list` prints. People feed it to `pg_restore --use-list`, and scripts take it apart, so it is the
- * same to the last byte. */
+/* archive_list.c - what `pg_restore --list` prints. People feed it to `pg_restore --use-list`, and scripts take it
+ * apart, so it is the same to the last byte. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The header and the table of contents. The bytes stay in memory as they are in the file; strings point into them. */
+/* archive_read.c - the header and the table of contents. The bytes stay in memory as they are in the file; strings
+ * point into them. */
 #include "core/pg/archive.h"
 
 #include <stdio.h>

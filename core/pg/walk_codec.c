@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Streaming decompression of every method that an archive may have. Only what is needed at a time is in memory, so data
- * that claims to become huge costs time, not memory. */
+/* walk_codec.c - streaming decompression of every method that an archive may have. Only what is needed at a time is in
+ * memory, so data that claims to become huge costs time, not memory. */
 #include <lz4frame.h>
 #include <stdlib.h>
 #include <string.h>

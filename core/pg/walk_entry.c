@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A file to walk, its contents alone, and one entry's data alone. */
+/* walk_entry.c - a file to walk, its contents alone, and one entry's data alone. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
