@@ -69,6 +69,18 @@ static int write_list(const struct restore_plan *plan, const char *work_dir, str
     return rc;
 }
 
+/* A schema in one transaction is made in half the time; but each of its objects is locked until the end, and the table
+ * of locks is everybody's. So it may not be more than a part of it. */
+static bool fits_one_transaction(const struct restore_plan *plan)
+{
+    const uint64_t each = 4; /* a table, its TOAST table, its index, the sequence */
+    uint64_t objects = 0;
+
+    for (size_t i = 0; i < plan->archive->n; i++)
+        objects += plan->archive->entries[i].section == SECTION_PRE_DATA && !plan->skip[i];
+    return objects * each < plan->locks / 4;
+}
+
 int restore_run(const struct restore_plan *plan, const struct restore_files *files, const struct target *into,
                 enum restore_part part, unsigned jobs, struct err *err)
 {
@@ -76,7 +88,7 @@ int restore_run(const struct restore_plan *plan, const struct restore_files *fil
     struct tool_run run = { TOOL_RUN_NONE };
     struct os_file list = OS_FILE_CLOSED;
     char jobs_option[32], *list_option = NULL, *path = NULL;
-    const char *args[12];
+    const char *args[16];
     int n = 0, rc = -1;
 
     if (restore_same_file(files->path, files->fd, err) < 0 || write_list(plan, files->work_dir, &list, err) < 0)
@@ -91,6 +103,8 @@ int restore_run(const struct restore_plan *plan, const struct restore_files *fil
     }
     args[n++] = "--exit-on-error";
     args[n++] = sections[part];
+    if (part == RESTORE_SCHEMA && fits_one_transaction(plan))
+        args[n++] = "--single-transaction";
     if (part != RESTORE_SCHEMA) {
         snprintf(jobs_option, sizeof jobs_option, "--jobs=%u", jobs > 0 ? jobs : 1);
         args[n++] = jobs_option;

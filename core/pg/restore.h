@@ -24,6 +24,7 @@ struct restore_plan {
     const struct archive *archive;
     struct tool tool;
     int server_version;
+    uint64_t locks; /* that the server can hold at once, of all sessions */
     char *user;
     bool superuser, may_create_roles;
     struct names owners, others; /* roles the archive speaks of (roles.h) */

@@ -59,7 +59,10 @@ static void skip(struct restore_plan *plan, size_t i)
 static int read_user(PGconn *c, struct restore_plan *plan, struct err *err)
 {
     PGresult *r = conn_query(c, ERR_RESTORE, err,
-                             "SELECT rolname, rolsuper, rolcreaterole, rolcreatedb FROM pg_catalog.pg_roles"
+                             "SELECT rolname, rolsuper, rolcreaterole, rolcreatedb,"
+                             " pg_catalog.current_setting('max_locks_per_transaction')::int8 *"
+                             " (pg_catalog.current_setting('max_connections')::int8 +"
+                             " pg_catalog.current_setting('max_prepared_transactions')::int8) FROM pg_catalog.pg_roles"
                              " WHERE rolname = current_user",
                              0, NULL);
     int rc = -1;
@@ -67,6 +70,7 @@ static int read_user(PGconn *c, struct restore_plan *plan, struct err *err)
     if (r == NULL)
         return -1;
     plan->server_version = PQserverVersion(c);
+    plan->locks = strtoull(PQgetvalue(r, 0, 4), NULL, 10);
     plan->user = strdup(PQgetvalue(r, 0, 0));
     plan->superuser = *PQgetvalue(r, 0, 1) == 't';
     plan->may_create_roles = plan->superuser || *PQgetvalue(r, 0, 2) == 't';

@@ -4,6 +4,9 @@
 #include "core/pg/crew.h"
 #include "core/pg/restore.h"
 
+#define SMALL "1048576"          /* bytes */
+#define FILLED_CATALOG "1048576" /* a database without anything has smaller ones */
+
 static int run_one(PGconn *c, size_t i, void *cookie, struct err *err)
 {
     const PGresult *statements = cookie;
@@ -31,12 +34,15 @@ static int run_all(const struct target *t, const char *sql, unsigned jobs, size_
     return rc;
 }
 
+/* Small tables are analyzed when they are vacuumed, in one go. A partitioned table brings its partitions along. */
 int upkeep_analyze(const struct target *t, unsigned jobs, struct err *err)
 {
     return run_all(t,
                    "SELECT pg_catalog.format('ANALYZE %I.%I', n.nspname, c.relname)"
                    " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                   " WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'"
+                   " WHERE (c.relkind = 'p' OR c.relkind IN ('r', 'm') AND pg_catalog.pg_relation_size(c.oid) >= " SMALL
+                   ")"
+                   " AND NOT c.relispartition AND c.relpersistence <> 't'"
                    " AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
                    " ORDER BY c.relkind = 'p' DESC, pg_catalog.pg_relation_size(c.oid) DESC",
                    jobs, NULL, err);
@@ -53,15 +59,18 @@ int upkeep_rebuild_indexes(const struct target *t, unsigned jobs, size_t *rebuil
                    jobs, rebuilt, err);
 }
 
-/* The catalogs, too: making thousands of objects has filled them. */
+/* Of the catalogs those that making many objects has filled. */
 int upkeep_vacuum(const struct target *t, unsigned jobs, struct err *err)
 {
     return run_all(t,
-                   "SELECT pg_catalog.format(CASE n.nspname WHEN 'pg_catalog' THEN 'VACUUM (ANALYZE) %I.%I'"
-                   " ELSE 'VACUUM %I.%I' END, n.nspname, c.relname)"
+                   "SELECT pg_catalog.format(CASE WHEN n.nspname = 'pg_catalog' OR NOT c.relispartition AND"
+                   " pg_catalog.pg_relation_size(c.oid) < " SMALL
+                   " THEN 'VACUUM (ANALYZE) %I.%I' ELSE 'VACUUM %I.%I' END,"
+                   " n.nspname, c.relname)"
                    " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
                    " WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND NOT c.relisshared"
                    " AND n.nspname NOT IN ('information_schema', 'pg_toast')"
+                   " AND (n.nspname <> 'pg_catalog' OR pg_catalog.pg_relation_size(c.oid) >= " FILLED_CATALOG ")"
                    " ORDER BY pg_catalog.pg_relation_size(c.oid) DESC",
                    jobs, NULL, err);
 }
