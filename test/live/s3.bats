@@ -5,7 +5,6 @@ load harness
 load s3-server
 
 setup_file() {
-    s3_have || skip "radosgw is not installed"
     file_begin
     pg_start
     s3_start
