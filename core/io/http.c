@@ -3,13 +3,13 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/ssl_ciphersuites.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "core/base/clock.h"
 #include "core/base/os.h"
 #include "core/io/http_trouble.h"
 #include "core/io/trust.h"
@@ -31,6 +31,9 @@ struct http {
     struct http_response *a;
     struct err *err;
     uint64_t sent;
+    uint64_t moved;  /* bytes in both directions when last looked at, */
+    double moved_at; /* and since when it is so many */
+    bool stalled;
     bool own;       /* err is ours: interrupt, sink, file */
     bool cancelled; /* *q->cancel */
     bool garbled;   /* more than it may be */
@@ -40,12 +43,10 @@ struct http {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CURLcode once_result;
-static int slot = -1; /* of a struct http in an SSL_CTX */
 
 static void set_up(void)
 {
     once_result = curl_global_init(CURL_GLOBAL_ALL);
-    slot = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 }
 
 int http_setup(struct err *err)
@@ -205,50 +206,76 @@ static int on_seek(void *cookie, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
-static int on_progress(void *cookie, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+/* libcurl's own watch over the speed sleeps while TLS is blocked in the middle of a record. */
+static bool has_stalled(struct http *h, uint64_t moved)
+{
+    double now = clock_monotonic();
+
+    if (moved != h->moved) {
+        h->moved = moved;
+        h->moved_at = now;
+    }
+    return now - h->moved_at > h->facts.stall_seconds;
+}
+
+static int on_progress(void *cookie, curl_off_t a, curl_off_t received, curl_off_t c, curl_off_t d)
 {
     struct http *h = cookie;
 
-    (void)a, (void)b, (void)c, (void)d;
+    (void)a, (void)c, (void)d;
+    h->stalled = has_stalled(h, h->sent + (uint64_t)received);
     if (h->q->regardless)
-        return 0;
+        return h->stalled;
     h->cancelled = h->q->cancel && atomic_load(h->q->cancel);
-    return h->cancelled || os_interrupted();
+    return h->stalled || h->cancelled || os_interrupted();
 }
 
 /* ---- TLS ----------------------------------------------------------------------------------------------------- */
 
-static void note_time(char out[32], const ASN1_TIME *t)
+static void note_time(char out[32], const mbedtls_x509_time *t)
 {
-    struct tm tm;
-
-    if (ASN1_TIME_to_tm(t, &tm) != 1 || strftime(out, 32, "%Y-%m-%d", &tm) == 0)
-        out[0] = '\0';
+    snprintf(out, 32, "%04d-%02d-%02d", t->year, t->mon, t->day);
 }
 
-/* Verification is OpenSSL's; this only notes which certificate it found wrong, or the server's own, for the message. */
-static int on_verify(int good, X509_STORE_CTX *verification)
+/* Verification is mbedTLS's; this only notes what it found, and in which certificate, for the message. */
+static int on_verify(void *cookie, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 {
-    SSL *ssl = X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx());
-    X509 *certificate = X509_STORE_CTX_get_current_cert(verification);
-    struct http *h = ssl ? SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), slot) : NULL;
+    struct http *h = cookie;
 
-    if (!h || !certificate || (good && X509_STORE_CTX_get_error_depth(verification) > 0))
-        return good;
-    if (!good)
-        h->facts.verify_error = X509_STORE_CTX_get_error(verification);
-    X509_NAME_oneline(X509_get_subject_name(certificate), h->facts.subject, sizeof h->facts.subject);
-    note_time(h->facts.valid_from, X509_get0_notBefore(certificate));
-    note_time(h->facts.valid_to, X509_get0_notAfter(certificate));
-    return good;
+    (void)depth;
+    if (*flags == 0)
+        return 0;
+    h->facts.verify_flags |= *flags;
+    if (mbedtls_x509_dn_gets(h->facts.subject, sizeof h->facts.subject, &crt->subject) < 0)
+        h->facts.subject[0] = '\0';
+    note_time(h->facts.valid_from, &crt->valid_from);
+    note_time(h->facts.valid_to, &crt->valid_to);
+    return 0;
 }
 
-static CURLcode on_tls(CURL *curl, void *context, void *cookie)
+/* The cheapest of the good ciphers first: most servers take the client's order or this one anyway. mbedTLS would begin
+ * with ChaCha20, which costs several times as much where the processor knows AES. */
+static const int ciphers[] = {
+    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
+    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
+    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_DHE_RSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_DHE_RSA_WITH_AES_256_GCM_SHA384,
+    0,
+};
+
+static CURLcode on_tls(CURL *curl, void *config, void *cookie)
 {
     (void)curl;
-    if (SSL_CTX_set_ex_data(context, slot, cookie) != 1)
-        return CURLE_OUT_OF_MEMORY;
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
+    mbedtls_ssl_conf_verify(config, on_verify, cookie);
+    mbedtls_ssl_conf_cert_profile(config, &mbedtls_x509_crt_profile_default);
+    mbedtls_ssl_conf_ciphersuites(config, ciphers);
     return CURLE_OK;
 }
 
@@ -261,7 +288,7 @@ static const char *set_trust(struct http *h)
 
     if (!bundle && (pem = trust_embedded(&size))) {
         blob.data = (void *)pem;
-        blob.len = size - 1; /* without the NUL */
+        blob.len = size - 1;
         curl_easy_setopt(h->curl, CURLOPT_CAINFO_BLOB, &blob);
         return "the authorities inside sfb";
     }
@@ -384,7 +411,9 @@ static void begin(struct http *h, const struct http_request *q, struct http_resp
     h->a = a;
     h->err = err;
     h->sent = 0;
-    h->own = h->cancelled = h->garbled = false;
+    h->moved = 0;
+    h->moved_at = clock_monotonic();
+    h->own = h->cancelled = h->garbled = h->stalled = false;
     h->detail[0] = '\0';
 }
 
@@ -406,7 +435,7 @@ static enum http_trouble explain(struct http *h, CURLcode code, struct err *err)
         return HTTP_GARBLED;
     }
     h->facts.curl = h->curl;
-    h->facts.code = code;
+    h->facts.code = h->stalled ? CURLE_OPERATION_TIMEDOUT : code;
     h->facts.detail = h->detail[0] ? h->detail : curl_easy_strerror(code);
     h->facts.url = h->q->url;
     return http_trouble_explain(&h->facts, err);

@@ -2,9 +2,9 @@
 #include "core/io/http_trouble.h"
 
 #include <errno.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/x509.h>
 #include <netdb.h>
-#include <openssl/x509.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -95,75 +95,65 @@ static enum http_trouble timed_out(const struct http_trouble_facts *f, const cha
 
 /* ---- TLS ----------------------------------------------------------------------------------------------------- */
 
+/* The first thing wrong that says the most: an expired certificate of another host is both. */
 static enum http_trouble bad_certificate(const struct http_trouble_facts *f, const char *host, struct err *err)
 {
-    switch (f->verify_error) {
-    case X509_V_ERR_CERT_HAS_EXPIRED:
+    uint32_t flags = f->verify_flags;
+
+    if (flags & MBEDTLS_X509_BADCERT_EXPIRED) {
         err_set(err, ERR_STORE, "TLS: the certificate of %s expired on %s (%s)", host, f->valid_to, f->subject);
         err_hint(err, "renew it on the server; if it is renewed already, check this host's clock");
         return HTTP_TLS_EXPIRED;
-    case X509_V_ERR_CERT_NOT_YET_VALID:
+    }
+    if (flags & MBEDTLS_X509_BADCERT_FUTURE) {
         err_set(err, ERR_STORE, "TLS: the certificate of %s is valid from %s on only (%s)", host, f->valid_from,
                 f->subject);
         err_hint(err, "check this host's clock");
         return HTTP_TLS_EARLY;
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    case X509_V_ERR_CERT_UNTRUSTED:
-        err_set(err, ERR_STORE, "TLS: the certificate of %s is not from an authority known here (%s)", host,
-                f->subject);
-        err_hint(err, "name the authority's certificate in AWS_CA_BUNDLE; verified against %s", f->ca_bundle);
-        return HTTP_TLS_UNKNOWN;
-    case X509_V_OK: /* good, but not for this name: libcurl looks at that itself */
+    }
+    if (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) {
         err_set(err, ERR_STORE, "TLS: the certificate that %s shows is for another host (%s)", host, f->subject);
         err_hint(
             err,
             "use the name the certificate is for as endpoint; with a bucket in the host name, try path addressing");
         return HTTP_TLS_HOST;
-    default:
-        err_set(err, ERR_STORE, "TLS: the certificate of %s is not acceptable: %s (%s)", host,
-                X509_verify_cert_error_string(f->verify_error), f->subject);
-        err_hint(err, "it needs RSA of 2048 bits or a usual elliptic curve, signed with SHA-256 or better");
-        return HTTP_TLS;
     }
+    if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED || flags & MBEDTLS_X509_BADCERT_MISSING) {
+        err_set(err, ERR_STORE, "TLS: the certificate of %s is not from an authority known here (%s)", host,
+                f->subject);
+        err_hint(err, "name the authority's certificate in AWS_CA_BUNDLE; verified against %s", f->ca_bundle);
+        return HTTP_TLS_UNKNOWN;
+    }
+    err_set(err, ERR_STORE, "TLS: the certificate of %s is not acceptable: %s", host, f->detail);
+    err_hint(err, "it needs RSA of 2048 bits or a usual elliptic curve, signed with SHA-256 or better");
+    return HTTP_TLS;
 }
 
-static bool says(const char *text, const char *const *words)
+static bool mentions(const char *text, int code)
 {
-    for (; *words; words++)
-        if (strstr(text, *words))
-            return true;
-    return false;
+    char number[16];
+
+    snprintf(number, sizeof number, "(-0x%04X)", (unsigned)-code);
+    return strstr(text, number) != NULL;
 }
 
 static enum http_trouble bad_handshake(const struct http_trouble_facts *f, const char *host, struct err *err)
 {
-    static const char *const old[] = { "unsupported protocol",
-                                       "protocol version",
-                                       "handshake failure",
-                                       "no shared cipher",
-                                       "no protocols available",
-                                       "insufficient security",
-                                       NULL };
-    static const char *const plain[] = { "wrong version number", "packet length too long", "unknown protocol", NULL };
-    static const char *const broken[] = { "SSL_ERROR_SYSCALL", "SSL_ERROR_ZERO_RETURN", "unexpected eof", "reset",
-                                          NULL };
-
-    if (says(f->detail, old)) {
+    if (mentions(f->detail, MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION) ||
+        mentions(f->detail, MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE) ||
+        mentions(f->detail, MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)) {
         err_set(err, ERR_STORE, "TLS: %s and sfb have no protocol in common: sfb speaks TLS 1.2 and 1.3 (%s)", host,
                 f->detail);
         err_hint(err, "let the server offer TLS 1.2 or newer with an ECDHE cipher");
         return HTTP_TLS_OLD;
     }
-    if (says(f->detail, plain)) {
-        err_set(err, ERR_STORE, "%s does not speak TLS (%s)", host, f->detail);
+    if (mentions(f->detail, MBEDTLS_ERR_SSL_INVALID_RECORD)) {
+        err_set(err, ERR_STORE, "TLS: %s does not speak TLS (%s)", host, f->detail);
         err_hint(err, "is the port the one for HTTPS?");
         return HTTP_TLS;
     }
-    if (says(f->detail, broken)) {
+    if (mentions(f->detail, MBEDTLS_ERR_SSL_CONN_EOF) || strstr(f->detail, "NET - ") || strstr(f->detail, "reset") ||
+        strstr(f->detail, "onnection")) {
         err_set(err, ERR_STORE, "the connection to %s broke while TLS was set up", host);
         return HTTP_RESET;
     }
@@ -223,7 +213,7 @@ enum http_trouble http_trouble_explain(const struct http_trouble_facts *f, struc
     case CURLE_PEER_FAILED_VERIFICATION:
         return bad_certificate(f, host, err);
     case CURLE_SSL_CONNECT_ERROR:
-        return f->verify_error != X509_V_OK ? bad_certificate(f, host, err) : bad_handshake(f, host, err);
+        return f->verify_flags != 0 ? bad_certificate(f, host, err) : bad_handshake(f, host, err);
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
         return bad_bundle(f, err);

@@ -10,9 +10,9 @@
 struct http_trouble_facts {
     CURL *curl;
     CURLcode code;
-    const char *detail; /* libcurl's own words; may be empty */
-    int verify_error;   /* what OpenSSL found wrong with the certificate: X509_V_ERR_* */
-    char subject[128];  /* of the certificate that was refused */
+    const char *detail;    /* libcurl's own words; may be empty */
+    uint32_t verify_flags; /* what mbedTLS found wrong with the certificate */
+    char subject[128];     /* of the certificate that was refused */
     char valid_from[32], valid_to[32];
     const char *ca_bundle; /* for the message: what was verified against */
     const char *url;

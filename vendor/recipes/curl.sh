@@ -1,13 +1,11 @@
-# curl - HTTP, HTTPS, SMTP and SMTPS on OpenSSL, through proxies where there are any
+# curl - HTTP, HTTPS, SMTP and SMTPS on mbedTLS, through proxies where there are any
 # shellcheck shell=bash
 # source: curl
-# needs: musl openssl
+# needs: musl mbedtls
 # licence: curl COPYING
 #
-# OpenSSL is there for libpq anyway, and encrypts fifty times as fast as mbedTLS where the processor knows AES: 0.06
-# against 3.1 s of processor time for a gigabyte, and an upload was mostly that.
 # Without zlib and friends: a server that compresses its answers would only stand between us and a checksum.
-configure --disable-shared --with-openssl="$SYSROOT" \
+configure --disable-shared --with-mbedtls="$SYSROOT" --without-ssl-default \
     --with-ca-bundle=/etc/ssl/certs/ca-certificates.crt --without-ca-path \
     --enable-threaded-resolver --enable-http --enable-smtp --enable-proxy --enable-ipv6 \
     --disable-dict --disable-file --disable-ftp --disable-gopher --disable-imap --disable-ipfs --disable-ldap \

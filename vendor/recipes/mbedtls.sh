@@ -1,4 +1,4 @@
-# mbedtls - HMAC, MD5 and AES for sfb itself
+# mbedtls - TLS for libcurl, and MD5, HMAC, AES for sfb itself
 # shellcheck shell=bash
 # source: mbedtls
 # needs: musl
