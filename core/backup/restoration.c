@@ -148,11 +148,24 @@ static int remove_old(struct restoring *r, struct err *err)
         database_end_connections(r->admin, r->name, END_SECONDS, err) < 0 || os_check_interrupt(err) < 0)
         return -1;
     log_step("Dropping existing database...");
+    r->dropping = conn_open(r->maintenance, NULL, err);
+    if (r->dropping == NULL)
+        return -1;
     r->touched = true;
-    if (database_drop(r->admin, r->name, err) < 0)
+    return database_drop_begin(r->dropping, r->name, err);
+}
+
+/* The server has had all the time of the restore for it. */
+static int end_drop(struct restoring *r, struct err *err)
+{
+    if (r->dropping == NULL)
+        return 0;
+    if (database_drop_end(r->dropping, err) < 0)
         return -1;
     r->dropped = true;
     r->blocked = false;
+    conn_close(r->dropping);
+    r->dropping = NULL;
     return 0;
 }
 
@@ -165,6 +178,8 @@ static int exchange(struct restoring *r, struct err *err)
         return -1;
     log_step("Creating new database...");
     if (restoring_load(r, &r->source, err) < 0 || restoring_tidy(r, err) < 0 || restoring_prove(r, &r->source, err) < 0)
+        return -1;
+    if (end_drop(r, err) < 0)
         return -1;
     r->complete = true;
     if (restoring_publish(r, &r->source, err) < 0)
@@ -201,7 +216,7 @@ static int fill_back(struct restoring *r, struct err *err)
     struct restoration_result kept = *r->result;
     int rc = -1;
 
-    if (restoring_reconnect(r, err) < 0 || restoring_drop(r, err) < 0)
+    if (restoring_reconnect(r, err) < 0 || restoring_drop(r, err) < 0 || restoring_drop_rest(r, err) < 0)
         return -1;
     if (restoring_open_source(r, &back, err) == 0 && restore_plan_settle(&back.plan, &back.refused, err) == 0 &&
         restoring_create(r, &back, err) == 0 && restoring_load(r, &back, err) == 0 && publish_back(r, &back, err) == 0)
@@ -310,13 +325,16 @@ static int recover(struct restoring *r, struct err *err)
     int rc = -1;
 
     os_signals_shield(true);
+    if (r->dropping != NULL &&
+        end_drop(r, &why) < 0) /* it can't be stopped half way; and what it says is not the cause */
+        err_clear(&why);
     if (restoring_reconnect(r, &why) < 0 || restoring_has(r, r->name, &there, &why) < 0 ||
         restoring_has(r, r->work, &work, &why) < 0) {
         tell_unreachable(r, &why, err);
     } else if (r->complete && there && !work) { /* only the answer to the last COMMIT was lost */
         err_clear(err);
         rc = 0;
-    } else if (r->complete && there && r->dropped) {
+    } else if (r->complete && there) {
         keep_restored(r, err);
     } else if (there || !r->is_saved) {
         undo(r, err);
@@ -339,6 +357,7 @@ static void end(struct restoring *r)
     if (r->saved_fd >= 0)
         close(r->saved_fd);
     database_release(&r->old);
+    conn_close(r->dropping);
     conn_close(r->admin);
     target_free(r->maintenance);
     target_free(r->filling);

@@ -33,6 +33,7 @@ struct restoring {
     struct restoration_result *result;
     struct target *maintenance;
     PGconn *admin;
+    PGconn *dropping;       /* busy with it, or NULL */
     char *name;             /* of the database that is replaced */
     char *work;             /* working name of the new one */
     struct target *filling; /* the same, to connect to */
@@ -61,8 +62,11 @@ int restoring_clear_leftovers(struct restoring *r, struct err *err);
 /* Marks the working database as ours, for the next run should this one be killed. */
 int restoring_mark(struct restoring *r, struct err *err);
 
-/* Is there a database of this name? */
+/* Is there a database of this name that can be used? */
 int restoring_has(struct restoring *r, const char *name, bool *there, struct err *err);
+
+/* What an interrupted drop left of the old database. */
+int restoring_drop_rest(struct restoring *r, struct err *err);
 
 /* Is there room? ERR_SPACE when certainly not; a warning when it may be too little. Silent where it can't be known. */
 int restoring_check_space(struct restoring *r, struct err *err);

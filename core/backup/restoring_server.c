@@ -165,11 +165,27 @@ int restoring_reconnect(struct restoring *r, struct err *err)
     }
 }
 
+/* A drop that a crash interrupted leaves a name behind which is good for nothing but to be dropped. */
+int restoring_drop_rest(struct restoring *r, struct err *err)
+{
+    char *n = conn_value(
+        r->admin, ERR_RESTORE, err,
+        "SELECT pg_catalog.count(*) FROM pg_catalog.pg_database WHERE datname = $1 AND datconnlimit = -2", 1,
+        (const char *[]){ r->name });
+    bool invalid = n != NULL && strcmp(n, "0") != 0;
+
+    if (n == NULL)
+        return -1;
+    free(n);
+    return invalid ? database_drop(r->admin, r->name, err) : 0;
+}
+
 int restoring_has(struct restoring *r, const char *name, bool *there, struct err *err)
 {
     char *n = conn_value(r->admin, ERR_RESTORE, err,
-                         "SELECT pg_catalog.count(*) FROM pg_catalog.pg_database WHERE datname = $1", 1,
-                         (const char *[]){ name });
+                         "SELECT pg_catalog.count(*) FROM pg_catalog.pg_database WHERE datname = $1"
+                         " AND datconnlimit <> -2",
+                         1, (const char *[]){ name });
 
     *there = n != NULL && strcmp(n, "0") != 0;
     free(n);

@@ -238,7 +238,8 @@ static void note_time(char out[32], const mbedtls_x509_time *t)
 }
 
 /* Verification is mbedTLS's; this only notes what it found, and in which certificate, for the message. */
-static int on_verify(void *cookie, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
+static int on_verify(void *cookie, mbedtls_x509_crt *crt, int depth,
+                     uint32_t *flags) // NOLINT(readability-non-const-parameter): mbedTLS's own shape
 {
     struct http *h = cookie;
 

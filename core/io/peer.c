@@ -2,8 +2,7 @@
 #include "core/io/peer.h"
 
 #include <curl/curl.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
+#include <mbedtls/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include "core/io/http.h"
@@ -14,16 +13,20 @@ struct look {
     struct peer *out;
 };
 
-static time_t end_of(const SSL *ssl)
+static time_t end_of(const mbedtls_ssl_context *ssl)
 {
-    X509 *certificate = SSL_get1_peer_certificate(ssl);
-    struct tm tm;
-    time_t end = 0;
+    const mbedtls_x509_crt *certificate = mbedtls_ssl_get_peer_cert(ssl);
+    struct tm tm = { 0 };
 
-    if (certificate && ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) == 1)
-        end = timegm(&tm);
-    X509_free(certificate);
-    return end;
+    if (!certificate)
+        return 0;
+    tm.tm_year = certificate->valid_to.year - 1900;
+    tm.tm_mon = certificate->valid_to.mon - 1;
+    tm.tm_mday = certificate->valid_to.day;
+    tm.tm_hour = certificate->valid_to.hour;
+    tm.tm_min = certificate->valid_to.min;
+    tm.tm_sec = certificate->valid_to.sec;
+    return timegm(&tm);
 }
 
 /* The connection's TLS can be asked for while an answer comes in, not afterwards. */
@@ -34,8 +37,8 @@ static size_t on_header(const char *line, size_t one, size_t n, void *cookie)
 
     (void)line;
     if (l->out->version[0] == '\0' && curl_easy_getinfo(l->curl, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK && tls &&
-        tls->backend == CURLSSLBACKEND_OPENSSL && tls->internals) {
-        snprintf(l->out->version, sizeof l->out->version, "%s", SSL_get_version(tls->internals));
+        tls->backend == CURLSSLBACKEND_MBEDTLS && tls->internals) {
+        snprintf(l->out->version, sizeof l->out->version, "%s", mbedtls_ssl_get_version(tls->internals));
         l->out->until = end_of(tls->internals);
     }
     return one * n;

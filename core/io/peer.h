@@ -13,6 +13,6 @@ struct peer {
     time_t until;     /* the end of its certificate; 0: not known */
 };
 
-/* false: not known: plain http, no connection, or libcurl speaks TLS with another library than OpenSSL. ca_bundle NULL:
+/* false: not known: plain http, no connection, or libcurl speaks TLS with another library than mbedTLS. ca_bundle NULL:
  * the host's, else ours. */
 bool peer_look(const char *url, const char *ca_bundle, struct peer *out);

@@ -2,6 +2,7 @@
 /* database.c - making, emptying, dropping and publishing databases. What they are like: database_facts.c */
 #include "core/pg/database.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,6 +256,72 @@ int database_drop(PGconn *c, const char *name, struct err *err)
     if (!force)
         database_end_connections(c, name, END_SECONDS, &ignored);
     return exec_about(c, "DROP DATABASE IF EXISTS ", name, force ? " WITH (FORCE)" : "", err);
+}
+
+#define AT_ONCE_MS 200
+#define SLICE_MS 200
+
+/* Until the connection has its answer, at most so long. 1: it has. */
+static int wait_answer(PGconn *c, int milliseconds, struct err *err)
+{
+    double deadline = clock_monotonic() + milliseconds / 1000.0;
+
+    while (PQisBusy(c)) {
+        struct pollfd p = { .fd = PQsocket(c), .events = POLLIN };
+
+        if (milliseconds >= 0 && clock_monotonic() >= deadline)
+            return 0;
+        poll(&p, p.fd >= 0 ? 1 : 0, milliseconds >= 0 && milliseconds < SLICE_MS ? milliseconds : SLICE_MS);
+        if (os_check_interrupt(err) < 0)
+            return -1;
+        if (PQconsumeInput(c) == 0)
+            return 1; /* PQgetResult tells what happened */
+    }
+    return 1;
+}
+
+int database_drop_end(PGconn *c, struct err *err)
+{
+    PGresult *r;
+    int rc = 0;
+
+    if (wait_answer(c, -1, err) < 0)
+        return -1;
+    while ((r = PQgetResult(c)) != NULL) {
+        if (PQresultStatus(r) != PGRES_COMMAND_OK && rc == 0) {
+            conn_fail(err, ERR_RESTORE, c, r, NULL);
+            rc = -1;
+        }
+        PQclear(r);
+    }
+    if (rc == 0 && PQstatus(c) != CONNECTION_OK) {
+        conn_fail(err, ERR_RESTORE, c, NULL, NULL);
+        rc = -1;
+    }
+    return rc;
+}
+
+int database_drop_begin(PGconn *c, const char *name, struct err *err)
+{
+    struct buf sql;
+    int rc = -1, answered;
+
+    buf_init(&sql, MAX_SQL);
+    buf_puts(&sql, "DROP DATABASE ");
+    conn_quote_name(&sql, name);
+    if (PQserverVersion(c) >= 130000)
+        buf_puts(&sql, " WITH (FORCE)");
+    if (buf_check(&sql, err) < 0)
+        goto out;
+    if (PQsendQuery(c, sql.data) != 1) {
+        conn_fail(err, ERR_RESTORE, c, NULL, NULL);
+        goto out;
+    }
+    answered = wait_answer(c, AT_ONCE_MS, err);
+    rc = answered < 0 ? -1 : answered == 0 ? 0 : database_drop_end(c, err);
+out:
+    buf_release(&sql);
+    return rc;
 }
 
 /* ---- publishing ------------------------------------------------------------------------------------------------ */

@@ -67,6 +67,11 @@ int database_end_connections(PGconn *c, const char *name, int seconds, struct er
 
 int database_drop(PGconn *c, const char *name, struct err *err); /* one that is not there is fine */
 
+/* The same in two parts, on a connection of its own: dropping waits for the disks, and other work need not. A failure
+ * that comes at once is found at once. */
+int database_drop_begin(PGconn *c, const char *name, struct err *err);
+int database_drop_end(PGconn *c, struct err *err);
+
 /* `from`, which nobody is connected to, gets the name and all that d has: in one transaction. What of it the server
  * does not accept is warned about and left out; the renaming itself must succeed. */
 int database_publish(PGconn *c, const char *from, const struct database *d, struct err *err);

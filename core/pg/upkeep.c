@@ -4,7 +4,8 @@
 #include "core/pg/crew.h"
 #include "core/pg/restore.h"
 
-#define SMALL "1048576"          /* bytes */
+#define SMALL "1048576" /* bytes */
+#define AT_ONCE "64"
 #define FILLED_CATALOG "1048576" /* a database without anything has smaller ones */
 
 static int run_one(PGconn *c, size_t i, void *cookie, struct err *err)
@@ -59,18 +60,26 @@ int upkeep_rebuild_indexes(const struct target *t, unsigned jobs, size_t *rebuil
                    jobs, rebuilt, err);
 }
 
-/* Of the catalogs those that making many objects has filled. */
+/* Many small tables go into one statement: at the end of each, VACUUM looks at every table that there is. Of the catalogs
+ * those count that making many objects has filled. */
 int upkeep_vacuum(const struct target *t, unsigned jobs, struct err *err)
 {
-    return run_all(t,
-                   "SELECT pg_catalog.format(CASE WHEN n.nspname = 'pg_catalog' OR NOT c.relispartition AND"
-                   " pg_catalog.pg_relation_size(c.oid) < " SMALL
-                   " THEN 'VACUUM (ANALYZE) %I.%I' ELSE 'VACUUM %I.%I' END,"
-                   " n.nspname, c.relname)"
-                   " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                   " WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND NOT c.relisshared"
-                   " AND n.nspname NOT IN ('information_schema', 'pg_toast')"
-                   " AND (n.nspname <> 'pg_catalog' OR pg_catalog.pg_relation_size(c.oid) >= " FILLED_CATALOG ")"
-                   " ORDER BY pg_catalog.pg_relation_size(c.oid) DESC",
-                   jobs, NULL, err);
+    return run_all(
+        t,
+        "WITH tables AS (SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,"
+        "  pg_catalog.pg_relation_size(c.oid) AS size, n.nspname = 'pg_catalog' AS catalog,"
+        "  c.relispartition AS partition"
+        "  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+        "  WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND NOT c.relisshared"
+        "  AND n.nspname NOT IN ('information_schema', 'pg_toast')),"
+        " grouped AS (SELECT name, size, catalog, partition,"
+        "  CASE WHEN size < " SMALL " AND NOT catalog THEN (pg_catalog.row_number() OVER small - 1) / " AT_ONCE
+        "  ELSE -pg_catalog.row_number() OVER small END AS batch"
+        "  FROM tables WHERE NOT catalog OR size >= " FILLED_CATALOG
+        "  WINDOW small AS (PARTITION BY partition, catalog, size < " SMALL " ORDER BY name))"
+        " SELECT CASE WHEN catalog OR size < " SMALL " AND NOT partition THEN 'VACUUM (ANALYZE) ' ELSE 'VACUUM '"
+        "  END || pg_catalog.string_agg(name, ', ')"
+        " FROM grouped GROUP BY partition, catalog, size < " SMALL ", batch, catalog OR size < " SMALL
+        "  AND NOT partition ORDER BY pg_catalog.sum(size) DESC",
+        jobs, NULL, err);
 }
