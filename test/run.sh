@@ -51,4 +51,4 @@ seq:
 END
 export SFB_TEST_RUN TMPDIR=$SFB_TEST_RUN/tmp HARNESS_RULESFILE=$SFB_TEST_RUN/rules CMOCKA_MESSAGE_OUTPUT=TAP
 unset MAKEFLAGS MFLAGS MAKELEVEL
-prove -j "${SFB_TEST_JOBS:-$(($(nproc) + 1))}" --exec "test/run.sh --one" "$@" test/nothing-left.t
+prove --failures --comments -j "${SFB_TEST_JOBS:-$(($(nproc) + 1))}" --exec "test/run.sh --one" "$@" test/nothing-left.t

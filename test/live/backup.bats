@@ -311,7 +311,7 @@ END
     db_new large
     sql large "CREATE TABLE t (x text); INSERT INTO t SELECT repeat('abc', 700000) FROM generate_series(1, 150)"
     PRODUCTION_DATABASE_URL=$(db_url large)
-    run -0 script -qec "$SFB backup --local-only" "$T/typescript" </dev/null
+    TERM=xterm run -0 script -qec "$SFB backup --local-only" "$T/typescript" </dev/null
     screen=$(tr '\r' '\n' <"$T/typescript")
     has "$screen" '[0-9](\.[0-9])? [KMG]B/s'
     has "$screen" $'\x1b\\[' # the bar is wiped by an escape sequence
