@@ -12,11 +12,12 @@ setup_file() {
 }
 setup() { cd "$BATS_TEST_DIRNAME/../.." || return 1; }
 
-@test "includes only go down: sfb.c, applets, backup, pg, store, io, base" {
+@test "includes only go down: sfb.c, applets, watch, backup, pg, store, io, base" {
     layer() {
         case $1 in
-            sfb.c) echo 7 ;;
-            applets/*) echo 6 ;;
+            sfb.c) echo 8 ;;
+            applets/*) echo 7 ;;
+            core/watch/*) echo 6 ;;
             core/backup/*) echo 5 ;;
             core/pg/*) echo 4 ;;
             core/store/*) echo 3 ;;
