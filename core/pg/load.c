@@ -24,12 +24,13 @@ static const char ending[] = "\\.\n\n\n"; /* what follows the rows in an archive
 struct item {
     const struct archive_entry *entry;
     uint64_t stored; /* bytes in the archive */
+    uint64_t work;
 };
 
 struct loader {
     const struct load_params *p;
     struct walk_file file;
-    struct item *items; /* the largest first */
+    struct item *items; /* the most work first */
     size_t n;
     char *session;
 };
@@ -48,11 +49,11 @@ static int by_offset(const void *a, const void *b)
     return (x->entry->offset > y->entry->offset) - (x->entry->offset < y->entry->offset);
 }
 
-static int larger(const void *a, const void *b)
+static int more_work(const void *a, const void *b)
 {
     const struct item *x = a, *y = b;
 
-    return (x->stored < y->stored) - (x->stored > y->stored);
+    return (x->work < y->work) - (x->work > y->work);
 }
 
 static int choose(struct loader *l, const bool *wanted, struct err *err)
@@ -68,7 +69,9 @@ static int choose(struct loader *l, const bool *wanted, struct err *err)
     qsort(l->items, l->n, sizeof *l->items, by_offset);
     for (size_t i = 0; i < l->n; i++) /* blocks stand one behind the other; what is between two is no matter */
         l->items[i].stored = (i + 1 < l->n ? l->items[i + 1].entry->offset : l->file.size) - l->items[i].entry->offset;
-    qsort(l->items, l->n, sizeof *l->items, larger);
+    for (size_t i = 0; i < l->n; i++)
+        l->items[i].work = l->p->work != NULL ? l->p->work[l->items[i].entry - a->entries] : l->items[i].stored;
+    qsort(l->items, l->n, sizeof *l->items, more_work);
     return 0;
 }
 
@@ -331,12 +334,12 @@ static int load_wide(struct loader *l, size_t *done, struct err *err)
 
     *done = 0;
     for (size_t i = 0; i < l->n; i++)
-        left += l->items[i].stored;
+        left += l->items[i].work;
     for (; *done < l->n && n > 1; ++*done) {
         const struct item *item = &l->items[*done];
 
-        left -= item->stored;
-        if (item->stored < WIDE_STORED || item->stored <= left / (n - 1))
+        left -= item->work;
+        if (item->stored < WIDE_STORED || item->work <= left / (n - 1))
             break;
         for (size_t i = 0; i < n; i++)
             if (conns[i] == NULL && (conns[i] = conn_open(l->p->target, l->session, err)) == NULL)

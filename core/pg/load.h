@@ -20,6 +20,7 @@ struct load_params {
     const struct archive *archive;
     const int *fd;        /* the archive's file */
     const char *encoding; /* of its text */
+    const uint64_t *work; /* per entry: how much it is, in any unit; NULL: as its size in the file */
     unsigned jobs;
     void (*progress)(uint64_t bytes); /* of text, from any thread; NULL: nobody wants to know */
 };

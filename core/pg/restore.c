@@ -81,6 +81,20 @@ static bool fits_one_transaction(const struct restore_plan *plan)
     return objects * each < plan->locks / 4;
 }
 
+/* Is anything of this section wanted? What has no section of its own belongs to that of what stands before it. */
+static bool has_any(const struct restore_plan *plan, int section)
+{
+    int at = SECTION_PRE_DATA;
+
+    for (size_t i = 0; i < plan->archive->n; i++) {
+        if (plan->archive->entries[i].section != SECTION_NONE)
+            at = plan->archive->entries[i].section;
+        if (at == section && !plan->skip[i])
+            return true;
+    }
+    return false;
+}
+
 int restore_run(const struct restore_plan *plan, const struct restore_files *files, const struct target *into,
                 enum restore_part part, unsigned jobs, struct err *err)
 {
@@ -91,6 +105,8 @@ int restore_run(const struct restore_plan *plan, const struct restore_files *fil
     const char *args[16];
     int n = 0, rc = -1;
 
+    if (part == RESTORE_DATA && !has_any(plan, SECTION_DATA))
+        return 0;
     if (restore_same_file(files->path, files->fd, err) < 0 || write_list(plan, files->work_dir, &list, err) < 0)
         goto out;
     path = restore_path(files, err);
