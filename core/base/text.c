@@ -183,8 +183,8 @@ static size_t utf8_char(const unsigned char *s, uint32_t *code)
 /* Control characters, and what makes a terminal show a text in another order or on other lines than it has. */
 static bool is_control(uint32_t code)
 {
-    return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x2028 || code == 0x2029 ||
-           (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
+    return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x061C || code == 0x200E || code == 0x200F ||
+           code == 0x2028 || code == 0x2029 || (code >= 0x202A && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
 }
 
 void text_visible(struct buf *out, const char *text)

@@ -150,6 +150,7 @@ static void made_visible(void **state)
     assert_string_equal(visible(&b, "\x7F"), "\\x7F");
     assert_string_equal(visible(&b, "\xC2\x9B"), "\\xC2\\x9B");                   /* CSI as one character */
     assert_string_equal(visible(&b, "\xE2\x80\xAEtxt"), "\\xE2\\x80\\xAEtxt");    /* turns the line around */
+    assert_string_equal(visible(&b, "\xE2\x80\x8Fx"), "\\xE2\\x80\\x8Fx");        /* a mark that turns what follows */
     assert_string_equal(visible(&b, "\xC0\x80"), "\\xC0\\x80");                   /* overlong NUL */
     assert_string_equal(visible(&b, "\xED\xA0\x80"), "\\xED\\xA0\\x80");          /* surrogate */
     assert_string_equal(visible(&b, "\xF4\x90\x80\x80"), "\\xF4\\x90\\x80\\x80"); /* beyond Unicode */
