@@ -96,8 +96,10 @@ static int find_backup(struct drill *d, struct err *err)
         log_step("The local cache has the same: %s", d->choice.path);
     d->result->taken = d->choice.taken;
     d->result->size = d->choice.size;
-    d->result->backup = strdup(d->choice.shown);
-    return d->result->backup != NULL ? 0 : err_no_memory(err);
+    d->result->stored = d->choice.stored;
+    d->result->backup = strdup(os_basename(d->choice.shown));
+    d->result->location = strdup(d->choice.shown);
+    return d->result->backup != NULL && d->result->location != NULL ? 0 : err_no_memory(err);
 }
 
 /* ---- the phases ------------------------------------------------------------------------------------------------ */
@@ -138,8 +140,7 @@ static int restore(struct drill *d, struct err *err)
     if (rc == 0) {
         d->restored = true;
         d->result->database_size = result.database_size;
-        d->result->tables = result.tables;
-        d->result->rows = result.rows;
+        d->result->n_rows = result.rows;
         d->result->proven = result.proven;
     }
     restoration_release(&result);
@@ -149,12 +150,14 @@ static int restore(struct drill *d, struct err *err)
 
 static int smoke(struct drill *d, struct err *err)
 {
+    size_t tests;
+
     if (d->params->smoke_sql == NULL)
         return 0;
     log_step("Running smoke tests...");
-    if (smoke_run(d->target, d->params->smoke_sql, &d->result->smoke_tests, err) < 0)
+    if (smoke_run(d->target, d->params->smoke_sql, &tests, err) < 0)
         return -1;
-    log_step("✅ %zu smoke test%s passed", d->result->smoke_tests, d->result->smoke_tests == 1 ? "" : "s");
+    log_step("✅ %zu smoke test%s passed", tests, tests == 1 ? "" : "s");
     return 0;
 }
 
@@ -207,13 +210,23 @@ static int clear_up(struct drill *d, int rc, struct err *err)
 
 /* ---- in order -------------------------------------------------------------------------------------------------- */
 
-static int timed(struct drill *d, enum drill_phase phase, int (*work)(struct drill *d, struct err *err),
+static int timed(struct drill *d, const char *phase, bool recovery, int (*work)(struct drill *d, struct err *err),
                  struct err *err)
 {
+    struct drill_result *r = d->result;
+    struct drill_phase *more = reallocarray(r->phases, r->n_phases + 1, sizeof *more);
     double from = clock_monotonic();
-    int rc = work(d, err);
+    int rc;
 
-    d->result->seconds[phase] = clock_monotonic() - from;
+    if (more == NULL)
+        return err_no_memory(err);
+    r->phases = more;
+    rc = work(d, err);
+    more[r->n_phases] = (struct drill_phase){ strdup(phase), clock_monotonic() - from, recovery };
+    if (more[r->n_phases].name == NULL)
+        return rc < 0 ? rc : err_no_memory(err);
+    r->recovery_seconds += recovery ? more[r->n_phases].seconds : 0;
+    r->n_phases++;
     return rc;
 }
 
@@ -234,9 +247,9 @@ int drill_run(const struct drill_params *p, struct drill_result *result, struct 
 
     memset(result, 0, sizeof *result);
     if (prepare(&d, err) == 0) {
-        if (timed(&d, DRILL_FETCH, find_backup, err) == 0 && timed(&d, DRILL_VERIFY, verify, err) == 0 &&
-            timed(&d, DRILL_RESTORE, restore, err) == 0)
-            rc = timed(&d, DRILL_SMOKE, smoke, err);
+        if (timed(&d, "fetch", true, find_backup, err) == 0 && timed(&d, "verify", true, verify, err) == 0 &&
+            timed(&d, "restore", true, restore, err) == 0)
+            rc = timed(&d, "smoke tests", false, smoke, err);
         rc = clear_up(&d, rc, err);
     }
     if (d.is_checked)
@@ -255,19 +268,25 @@ int drill_run(const struct drill_params *p, struct drill_result *result, struct 
 
 void drill_release(struct drill_result *result)
 {
+    for (size_t i = 0; i < result->n_phases; i++)
+        free(result->phases[i].name);
+    free(result->phases);
     free(result->backup);
+    free(result->location);
     free(result->database);
     memset(result, 0, sizeof *result);
 }
 
-const char *drill_phase_name(enum drill_phase phase)
+const char *drill_outcome_name(enum drill_outcome outcome)
 {
-    static const char *const names[] = { "fetch", "verify", "restore and prove", "smoke tests" };
+    static const char *const names[] = { "passed", "failed", "warning", "skipped" };
 
-    return names[phase];
+    return names[outcome];
 }
 
-double drill_recovery_seconds(const struct drill_result *result)
+const char *drill_where_name(enum drill_where where)
 {
-    return result->seconds[DRILL_FETCH] + result->seconds[DRILL_VERIFY] + result->seconds[DRILL_RESTORE];
+    static const char *const names[] = { "beside", "replace", "local" };
+
+    return names[where];
 }
