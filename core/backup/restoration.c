@@ -390,6 +390,10 @@ int restoration_run(const struct restoration_params *p, struct restoration_resul
     rc = exchange(&r, err);
     if (rc < 0)
         rc = recover(&r, err);
+    if (rc == 0) {
+        result->roles = r.made;
+        r.made = (struct names){ 0 };
+    }
 out:
     end(&r);
     return rc;
@@ -398,5 +402,6 @@ out:
 void restoration_release(struct restoration_result *result)
 {
     free(result->pre_restore_path);
+    names_release(&result->roles);
     memset(result, 0, sizeof *result);
 }

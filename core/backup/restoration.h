@@ -15,7 +15,10 @@
 #include <stdbool.h>
 #include "core/backup/integrity.h"
 #include "core/base/err.h"
+#include "core/base/names.h"
 #include "core/pg/conn.h"
+
+struct proof_listener;
 
 struct restoration_params {
     const struct target *target;
@@ -25,10 +28,12 @@ struct restoration_params {
     const char *globals_path; /* or NULL */
     const char *work_dir, *app, *environment, *bindir;
     unsigned jobs;
-    bool dry_run;       /* up to the first change; what would be done is said */
-    bool unsaved;       /* without a pre-restore backup: for a database that can't be dumped any more */
-    bool counts_only;   /* compare row counts, not fingerprints */
-    bool create_logins; /* roles that are created may log in (without a password they still can't) */
+    bool dry_run;        /* up to the first change; what would be done is said */
+    bool unsaved;        /* without a pre-restore backup: for a database that can't be dumped any more */
+    bool counts_only;    /* compare row counts, not fingerprints */
+    bool create_logins;  /* roles that are created may log in (without a password they still can't) */
+    const char *comment; /* the new database's, given with its name; NULL: what the backup or the old one has */
+    const struct proof_listener *listener; /* told of every table (core/pg/proof.h); NULL: nobody */
     int lock_timeout;
 };
 
@@ -40,6 +45,8 @@ struct restoration_result {
     char *pre_restore_path; /* NULL: there was no database to save */
     bool put_back;          /* it failed, and the old database is in place again */
     double restore_seconds; /* of the restore program alone */
+    double prove_seconds;
+    struct names roles; /* that were made because the backup needs them, and are there now */
 };
 
 /* ERR_CONNECT: before anything was done. ERR_PROOF: it was restored and is not what was backed up. ERR_SIGNAL: stopped.

@@ -200,7 +200,7 @@ static int count_only(struct restoring *r, struct err *err)
     return 0;
 }
 
-int restoring_prove(struct restoring *r, struct source *s, struct err *err)
+static int prove(struct restoring *r, struct source *s, struct err *err)
 {
     const struct manifest *m = &s->checked->manifest;
     struct proof_table *tables = NULL;
@@ -229,6 +229,7 @@ int restoring_prove(struct restoring *r, struct source *s, struct err *err)
         .lc_monetary = m->database.lc_monetary,
         .settings_unknown = !s->checked->has_manifest,
         .counts_only = r->p->counts_only,
+        .listener = s == &r->source ? r->p->listener : NULL, /* not of what is put back */
         .jobs = r->p->jobs,
     };
 
@@ -240,6 +241,15 @@ int restoring_prove(struct restoring *r, struct source *s, struct err *err)
 out:
     free(tables);
     free(encoding);
+    return rc;
+}
+
+int restoring_prove(struct restoring *r, struct source *s, struct err *err)
+{
+    double from = clock_monotonic();
+    int rc = prove(r, s, err);
+
+    r->result->prove_seconds = clock_monotonic() - from;
     return rc;
 }
 
@@ -256,6 +266,35 @@ static uint64_t size_of(struct restoring *r)
     return bytes;
 }
 
+/* Its properties are the old one's, else the backup's, and in the end the comment that was asked for. */
+static int publish(struct restoring *r, struct database *new, struct err *err)
+{
+    struct database_act *acts = NULL;
+    struct buf comment;
+    int rc = -1;
+
+    if (r->p->comment == NULL)
+        return database_publish(r->admin, r->work, new, err);
+    buf_init(&comment, 4096);
+    buf_puts(&comment, " IS ");
+    conn_quote_text(&comment, r->p->comment);
+    acts = calloc(new->n_acts + 1, sizeof *acts);
+    if (acts == NULL) {
+        err_no_memory(err);
+        goto out;
+    }
+    if (new->n_acts > 0)
+        memcpy(acts, new->acts, new->n_acts * sizeof *acts);
+    acts[new->n_acts++] = (struct database_act){ .before = (char *)"COMMENT ON DATABASE ", .after = comment.data };
+    new->acts = acts;
+    if (buf_check(&comment, err) == 0)
+        rc = database_publish(r->admin, r->work, new, err);
+out:
+    free(acts);
+    buf_release(&comment);
+    return rc;
+}
+
 int restoring_publish(struct restoring *r, const struct source *s, struct err *err)
 {
     struct database new = r->old.exists ? r->old : s->like;
@@ -269,5 +308,5 @@ int restoring_publish(struct restoring *r, const struct source *s, struct err *e
     if (database_allow(r->admin, r->work, false, err) < 0 ||
         database_end_connections(r->admin, r->work, END_SECONDS, err) < 0)
         return -1;
-    return database_publish(r->admin, r->work, &new, err);
+    return publish(r, &new, err);
 }

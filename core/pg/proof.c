@@ -300,6 +300,18 @@ static void differs(const char *line, size_t *differences, struct err *err)
     (*differences)++;
 }
 
+static void tell(const struct proof *f, const struct item *item, bool good)
+{
+    const struct proof_listener *l = f->p->listener;
+
+    if (l != NULL)
+        l->tell(l->cookie, &(struct proof_finding){ .schema = item->schema,
+                                                    .name = item->name,
+                                                    .expected = item->extra ? NULL : &item->expected,
+                                                    .found = item->fact != NULL ? &item->found : NULL,
+                                                    .same = good });
+}
+
 static int judge(const struct proof *f, struct err *err)
 {
     size_t differences = 0;
@@ -307,8 +319,10 @@ static int judge(const struct proof *f, struct err *err)
 
     for (size_t i = 0; i < f->n; i++) {
         const struct item *item = &f->items[i];
+        bool good = item->checked || (item->fact != NULL && same(f, &item->expected, &item->found));
 
-        if (item->checked || (item->fact != NULL && same(f, &item->expected, &item->found)))
+        tell(f, item, good);
+        if (good)
             continue;
         describe(item, line, sizeof line);
         differs(line, &differences, err);

@@ -20,6 +20,19 @@ struct proof_table {
     struct tally expected;
 };
 
+/* What was found of one table, equal or not. */
+struct proof_finding {
+    const char *schema, *name;
+    const struct tally *expected; /* NULL: it is not in the backup */
+    const struct tally *found;    /* NULL: it is not in the database */
+    bool same;
+};
+
+struct proof_listener {
+    void (*tell)(void *cookie, const struct proof_finding *f); /* by this thread, when all have been read */
+    void *cookie;
+};
+
 struct proof_params {
     const struct target *target; /* the restored database */
     const struct proof_table *tables;
@@ -29,6 +42,7 @@ struct proof_params {
     const char *lc_monetary;     /* of the dumping session; NULL or "": the server's */
     bool settings_unknown;       /* another tool's dump: it may have been made with another time zone */
     bool counts_only;
+    const struct proof_listener *listener; /* NULL: nobody wants to know */
     unsigned jobs;
 };
 
