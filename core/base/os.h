@@ -52,6 +52,10 @@ bool os_dir_usable(const char *path);                             /* exists, is 
 int os_sync_dir_of(const char *path, struct err *err);
 int os_free_space(const char *dir, uint64_t *bytes, struct err *err); /* what an ordinary user may still write */
 
+/* path and all below it, if it is there; symbolic links are removed, never followed. Best effort goes on after a failure
+ * and tells the first. */
+int os_remove_tree(const char *path, struct err *err);
+
 /* "dir/name"; the caller frees. NULL only without memory. */
 char *os_path(const char *dir, const char *name);
 const char *os_basename(const char *path); /* points into path */
@@ -80,6 +84,12 @@ void os_signals_default(void);   /* in a forked child: as if never caught */
 void os_signals_shield(bool on); /* while on, no signal has come: for putting things back that must be put back */
 int os_interrupted(void);        /* the signal's number, or 0 */
 int os_check_interrupt(struct err *err); /* -1 and ERR_SIGNAL once a signal has come */
+
+/* ---- children ------------------------------------------------------------------------------------------------ */
+
+/* In a forked child: fds become 0, 1 and 2, whatever numbers they have (-1: nothing comes, nothing is kept), and no other
+ * stays open. -1: it could not be done, and the child had better end. */
+int os_child_descriptors(const int fds[3]);
 
 /* ---- who and where ------------------------------------------------------------------------------------------- */
 

@@ -113,42 +113,12 @@ static void set_environment(const struct tool_run *run)
         setenv("PGPASSWORD", password, 1);
 }
 
-/* An empty file, or one that nobody reads: there may be no /dev/null. */
-static int nothing(void)
-{
-    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    return fd >= 0 ? fd : memfd_create("sfb-nothing", MFD_CLOEXEC);
-}
-
-/* fds become 0, 1 and 2, whatever numbers they have, and no other stays open. */
-static int set_descriptors(const int fds[3])
-{
-    int high[3];
-
-    for (int i = 0; i < 3; i++) {
-        high[i] = fcntl(fds[i] >= 0 ? fds[i] : nothing(), F_DUPFD, 10);
-        if (high[i] < 0)
-            return -1;
-    }
-    for (int i = 0; i < 3; i++)
-        if (dup2(high[i], i) < 0)
-            return -1;
-#ifdef SYS_close_range
-    if (syscall(SYS_close_range, 3U, ~0U, 0U) == 0)
-        return 0;
-#endif
-    for (int fd = 3; fd < 4096; fd++)
-        close(fd);
-    return 0;
-}
-
 static void child(struct command *c, const struct tool_run *run, pid_t parent)
 {
     const int fds[3] = { run->stdin_fd, run->stdout_fd, run->stderr_fd };
 
     os_signals_default();
-    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent || set_descriptors(fds) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent || os_child_descriptors(fds) < 0)
         _exit(126); /* or the parent died before it could take us along */
     set_environment(run);
     exit(tool_main(run->tool, run->program, c->argc, c->argv));
