@@ -17,10 +17,12 @@
 #include "applets/applet.h"
 #include "applets/applets.h"
 #include "core/backup/settings.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/page.h"
 #include "core/base/text.h"
+#include "core/watch/watch.h"
 #include "version.h"
 
 enum { EXIT_USAGE = 2, EXIT_BUSY = 75, EXIT_UNKNOWN = 127, EXIT_BY_SIGNAL = 128 };
@@ -390,41 +392,41 @@ static int exit_code(const struct applet *a, const struct err *err)
     return code < 0 ? 1 : code;
 }
 
+/* *settings are the caller's to free: what follows a run needs them, too. */
 static int parse_and_run(const struct applet *a, struct context *ctx, const struct opt *options, int argc, char **argv,
-                         struct err *err)
+                         struct settings **settings, struct err *err)
 {
-    struct settings *settings = NULL;
-    int operands = 0, rc = -1;
+    int operands = 0, rc;
 
     switch (opts_parse(options, argc, argv, &operands, err)) {
     case OPTS_HELP:
         return print_page(a, ctx->program, FORM_HELP);
     case OPTS_ERROR:
-        goto out;
+        return -1;
     case OPTS_OK:
         break;
     }
     if (a->wants_settings) {
-        settings = settings_load(config_path, err);
-        if (!settings)
-            goto out;
+        *settings = settings_load(config_path, err);
+        if (!*settings)
+            return -1;
     }
-    ctx->settings = settings;
+    ctx->settings = *settings;
     rc = a->run(ctx, operands, argv, err);
     /* A result that was printed with stdio and did not arrive is a failure; log lines that get lost are not. */
     if (rc == 0 && (fflush(stdout) != 0 || ferror(stdout)))
         rc = err_errno(err, "can't write to standard output");
-out:
-    settings_free(settings);
     return rc;
 }
 
 static int run_applet(const struct applet *a, const char *program, int argc, char **argv)
 {
-    struct context ctx = { .program = program };
+    struct run watched;
+    struct context ctx = { .program = program, .run = a->watched != RUN_NONE ? &watched : NULL };
+    struct settings *settings = NULL;
     struct err err = { 0 };
     struct opt *options = NULL;
-    int rc = -1;
+    int rc = -1, code;
 
     if (a->raw) { /* it has its own ways with signals, files and errors */
         rc = a->run(&ctx, argc, argv, &err);
@@ -434,9 +436,10 @@ static int run_applet(const struct applet *a, const char *program, int argc, cha
     }
     umask(077);
     os_signals_catch();
+    run_init(&watched, a->watched, clock_now());
     options = full_table(a);
     if (options)
-        rc = parse_and_run(a, &ctx, options, argc, argv, &err);
+        rc = parse_and_run(a, &ctx, options, argc, argv, &settings, &err);
     else
         err_no_memory(&err);
     if (rc < 0) {
@@ -444,10 +447,16 @@ static int run_applet(const struct applet *a, const char *program, int argc, cha
             err_hint(&err, "run \"%s --help\"", program);
         log_error(&err);
     }
+    code = rc < 0 ? exit_code(a, &err) : 0;
+    run_finish(&watched, code, &err);
+    if (ctx.run != NULL && settings != NULL)
+        watch_end(settings, &watched);
+    run_release(&watched);
+    settings_free(settings);
     if (options)
         opts_release(options);
     free(options);
-    return rc < 0 ? exit_code(a, &err) : 0;
+    return code;
 }
 
 /* ---- sfb ... ------------------------------------------------------------------------------------------------- */

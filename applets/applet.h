@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include "core/base/err.h"
 #include "core/base/opts.h"
+#include "core/watch/run.h"
 
 struct settings;
 
 struct context {
     const struct settings *settings; /* NULL for an applet that does not want them */
+    struct run *run;                 /* NULL for one that is not watched; to be filled with what is learnt */
     const char *program;             /* as the user called it: "sfb backup", "restore-database" */
 };
 
@@ -36,8 +38,10 @@ struct applet {
     const char *examples;      /* NULL: none. "# what\ncommand\n" pairs */
     const struct opt *options; /* NULL for a raw applet */
     const struct exit_map *exits;
-    bool wants_settings;      /* adds --config FILE to its options */
-    bool raw;                 /* argv goes to run() untouched, run()'s result is the exit code: pg_dump and the like */
+    bool wants_settings; /* adds --config FILE to its options */
+    enum run_kind
+        watched; /* its runs are remembered and told about, once it has called watch_begin(); needs settings */
+    bool raw;    /* argv goes to run() untouched, run()'s result is the exit code: pg_dump and the like */
     const char *const *links; /* further names it answers to, NULL at the end; "NAME.sh" is understood for each */
     int (*run)(const struct context *ctx, int argc, char **argv, struct err *err); /* operands only; 0 or -1 */
 };

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* backup.c - dump a database, prove the dump is whole, keep it. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "applets/applet.h"
@@ -8,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/text.h"
+#include "core/watch/watch.h"
 
 static const char usage[] =
     "backup [OPTIONS]\n"
@@ -138,23 +141,78 @@ static void summarise(const struct making_result *result)
     log_say("✅ Backup completed successfully");
 }
 
+/* ---- what is remembered ---------------------------------------------------------------------------------------- */
+
+static int note_wishes(struct run *r, const struct making_params *p, struct err *err)
+{
+    char format[TEXT_SHORT];
+
+    snprintf(format, sizeof format, "%s %s %d", p->format == FORMAT_CUSTOM ? "custom" : "sql",
+             manifest_method_name(p->method), p->level);
+    r->local = p->local_only;
+    return run_set(&r->environment, p->environment, err) < 0 ? -1 : run_set(&r->format, format, err);
+}
+
+static int note_phases(struct run *r, const struct making_result *result, struct err *err)
+{
+    const struct {
+        const char *name;
+        double seconds;
+    } phases[] = { { "dump", result->dump_seconds },
+                   { "verify", result->verify_seconds },
+                   { "upload", result->upload_seconds } };
+
+    for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++)
+        if (phases[i].seconds > 0 && run_phase(r, phases[i].name, phases[i].seconds, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* rc: how it ended, with err */
+static int note_result(struct run *r, const struct making_result *result, int rc, struct err *err)
+{
+    const struct manifest *m = &result->manifest;
+    char *name;
+
+    r->verified = result->verified;
+    r->stored = result->location != NULL;
+    r->upload_failed = rc < 0 && result->verified && (err->class == ERR_UPLOAD || err->class == ERR_STORE);
+    if (m->started == 0)
+        return rc;
+    r->taken = m->snapshot_at;
+    r->size = m->size;
+    r->database_size = m->database.size;
+    r->tables = m->n_tables;
+    r->rows = manifest_rows(m);
+    name = manifest_file_name(m->label, m->started, manifest_extension_of(m->format, m->method));
+    if (run_set(&r->backup, name, err) < 0 || run_set(&r->database, m->database.name, err) < 0 ||
+        run_set(&r->location, r->stored ? result->location : result->path, err) < 0 ||
+        run_set(&r->md5, m->md5, err) < 0 || note_phases(r, result, err) < 0)
+        rc = -1;
+    free(name);
+    return rc;
+}
+
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
     struct making_params p;
     struct making_result result;
+    int rc;
 
     log_verbose(opt.verbose);
     if (argc > 0)
         return err_set(err, ERR_USAGE, "backup takes no operands: %s", argv[0]);
-    if (parse_wishes(ctx->settings, &p, err) < 0)
+    if (parse_wishes(ctx->settings, &p, err) < 0 || note_wishes(ctx->run, &p, err) < 0)
         return -1;
+    watch_begin(ctx->settings, ctx->run);
     announce(&p);
-    if (making_run(&p, &result, err) < 0)
-        return -1;
-    summarise(&result);
+    rc = making_run(&p, &result, err);
+    rc = note_result(ctx->run, &result, rc, err);
+    if (rc == 0)
+        summarise(&result);
     making_release(&result);
-    return 0;
+    return rc;
 }
 
 APPLET(backup, .summary = "dump a database and keep the dump", .usage = usage, .examples = examples, .options = options,
-       .exits = exits, .wants_settings = true, .links = links, .run = run);
+       .exits = exits, .wants_settings = true, .watched = RUN_BACKUP, .links = links, .run = run);

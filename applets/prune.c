@@ -14,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/text.h"
+#include "core/watch/watch.h"
 
 static const char usage[] =
     "prune [OPTIONS]\n"
@@ -84,7 +85,7 @@ static int confirm(size_t n, struct err *err)
     return os_check_interrupt(err);
 }
 
-static int prune_store(const struct settings *settings, const char *url, struct err *err)
+static int prune_store(const struct settings *settings, const char *url, struct run *r, struct err *err)
 {
     struct pruning_params p = { .policy = retention_contract, .environment = opt.environment, .adopt = opt.adopt };
     struct pruning plan = { 0 };
@@ -104,6 +105,8 @@ static int prune_store(const struct settings *settings, const char *url, struct 
     }
     if (confirm(plan.doomed, err) < 0 || pruning_execute(&p, &plan, err) < 0)
         goto out;
+    r->removed += plan.doomed;
+    r->removed_bytes += plan.doomed_bytes;
     log_say("✅ %zu backup%s deleted", plan.doomed, plan.doomed == 1 ? "" : "s");
     rc = 0;
 out:
@@ -112,7 +115,7 @@ out:
     return rc;
 }
 
-static int prune_cache(const struct settings *settings, struct err *err)
+static int prune_cache(const struct settings *settings, struct run *r, struct err *err)
 {
     struct places places;
     char *url = NULL;
@@ -124,7 +127,7 @@ static int prune_cache(const struct settings *settings, struct err *err)
         if (asprintf(&url, "file://%s", places.cache) < 0)
             rc = err_no_memory(err);
         else
-            rc = prune_store(settings, url, err);
+            rc = prune_store(settings, url, r, err);
         free(url);
     }
     places_release(&places);
@@ -172,10 +175,15 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
         return err_set(err, ERR_USAGE, "--apply goes with --lifecycle");
     if (opt.lifecycle)
         return run_lifecycle(ctx->settings, err);
-    if (!opt.local_only && prune_store(ctx->settings, NULL, err) < 0)
+    if (run_set(&ctx->run->environment, opt.environment, err) < 0)
         return -1;
-    return prune_cache(ctx->settings, err);
+    ctx->run->unrecorded = opt.dry_run;
+    ctx->run->local = opt.local_only;
+    watch_begin(ctx->settings, ctx->run);
+    if (!opt.local_only && prune_store(ctx->settings, NULL, ctx->run, err) < 0)
+        return -1;
+    return prune_cache(ctx->settings, ctx->run, err);
 }
 
 APPLET(prune, .summary = "delete backups that have expired", .usage = usage, .examples = examples, .options = options,
-       .exits = exits, .wants_settings = true, .links = links, .run = run);
+       .exits = exits, .wants_settings = true, .watched = RUN_PRUNE, .links = links, .run = run);

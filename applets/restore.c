@@ -12,6 +12,7 @@
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/text.h"
+#include "core/watch/watch.h"
 
 static const char usage[] =
     "restore [OPTIONS] BACKUP\n"
@@ -193,6 +194,50 @@ static void summarise(const struct choice *c, const struct restoration_result *r
     log_say("✅ Database restore completed successfully");
 }
 
+/* ---- what is remembered ---------------------------------------------------------------------------------------- */
+
+static int note_choice(struct run *r, const struct recovery *recovery, struct err *err)
+{
+    const struct choice *c = recovery_choice(recovery);
+
+    r->taken = c->taken;
+    r->size = c->size;
+    r->stored = c->stored;
+    if (run_set(&r->database, target_database(recovery_target(recovery)), err) < 0 ||
+        run_set(&r->backup, os_basename(c->shown), err) < 0)
+        return -1;
+    return run_set(&r->location, c->shown, err);
+}
+
+static int note_result(struct run *r, const struct recovery *recovery, const struct restoration_result *result,
+                       double seconds, struct err *err)
+{
+    struct recovery_account account = recovery_account(recovery);
+    const struct manifest *m = account.manifest;
+    const struct {
+        const char *name;
+        double seconds;
+    } phases[] = { { "fetch", account.fetch_seconds },
+                   { "verify", account.verify_seconds },
+                   { "restore", result->restore_seconds },
+                   { "prove", result->prove_seconds } };
+
+    r->verified = account.verified && opt.verify;
+    r->proven = result->proven && opt.proof;
+    r->recovery_seconds = result->proven ? seconds : 0;
+    r->database_size = result->database_size;
+    r->tables = result->tables;
+    r->rows = result->rows;
+    for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++)
+        if (phases[i].seconds > 0 && run_phase(r, phases[i].name, phases[i].seconds, err) < 0)
+            return -1;
+    if (m == NULL)
+        return 0;
+    if (strcmp(m->environment, opt.environment) != 0 && run_set(&r->source, m->environment, err) < 0)
+        return -1;
+    return run_set(&r->md5, m->md5, err);
+}
+
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
     struct restoration_result result = { 0 };
@@ -202,11 +247,14 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
     int rc = -1;
 
     log_verbose(opt.verbose);
-    if (parse_wishes(ctx->settings, argc, argv, &p, err) < 0)
+    if (parse_wishes(ctx->settings, argc, argv, &p, err) < 0 ||
+        run_set(&ctx->run->environment, opt.environment, err) < 0)
         return -1;
+    ctx->run->unrecorded = opt.dry_run;
+    watch_begin(ctx->settings, ctx->run);
     recovery = recovery_open(&p, err);
-    if (recovery == NULL)
-        return -1;
+    if (recovery == NULL || note_choice(ctx->run, recovery, err) < 0)
+        goto out;
     explain_choice(recovery_choice(recovery), p.moment);
     announce(recovery_choice(recovery), recovery_target(recovery));
     if (confirm(&p, err) < 0)
@@ -214,6 +262,8 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
     log_say("🔄 Starting database restore...");
     log_say("%s", "");
     rc = recovery_run(recovery, &result, &seconds, err);
+    if (note_result(ctx->run, recovery, &result, seconds, err) < 0)
+        rc = -1;
     if (rc == 0 && !opt.dry_run)
         summarise(recovery_choice(recovery), &result, seconds);
     restoration_release(&result);
@@ -223,4 +273,4 @@ out:
 }
 
 APPLET(restore, .summary = "put a backup in place of a database", .usage = usage, .examples = examples,
-       .options = options, .exits = exits, .wants_settings = true, .links = links, .run = run);
+       .options = options, .exits = exits, .wants_settings = true, .watched = RUN_RESTORE, .links = links, .run = run);

@@ -11,6 +11,7 @@
 #include "core/backup/settings.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
+#include "core/watch/watch.h"
 
 static const char usage[] =
     "verify [OPTIONS] BACKUP...\n"
@@ -109,6 +110,26 @@ static int check(const struct settings *settings, const char *what, const struct
     return rc;
 }
 
+/* Remembered is the first backup that is bad, or else the first. */
+static int note(struct run *r, const char *what, const struct integrity *found, bool good, struct err *err)
+{
+    if (r->backup != NULL && (good || !r->verified))
+        return 0;
+    r->verified = good;
+    r->stored = store_is_url(what);
+    r->size = found->size;
+    if (run_set(&r->backup, os_basename(what), err) < 0 || run_set(&r->location, what, err) < 0)
+        return -1;
+    if (!found->has_manifest)
+        return 0;
+    r->taken = found->manifest.snapshot_at;
+    r->tables = found->manifest.n_tables;
+    r->rows = manifest_rows(&found->manifest);
+    return run_set(&r->environment, found->manifest.environment, err) < 0
+             ? -1
+             : run_set(&r->database, found->manifest.database.name, err);
+}
+
 /* Goes on to the next backup after a bad one; the first failure is the command's result. */
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
@@ -123,6 +144,7 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
     if (!opt.jobs_given && settings_int(ctx->settings, SETTING_JOBS, 0, 256, &opt.jobs, err) < 0)
         return -1;
     p.jobs = opt.jobs > 0 ? (unsigned)opt.jobs : os_cpus();
+    watch_begin(ctx->settings, ctx->run);
     if (opt.json)
         results = cJSON_CreateArray();
 
@@ -138,6 +160,8 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
             cJSON_AddItemToArray(results, as_json(argv[i], &found, &one));
         else
             print_text(argv[i], &found, &one);
+        if (note(ctx->run, argv[i], &found, one.class == ERR_NONE, err) < 0)
+            rc = -1;
         integrity_release(&found);
         if (one.class == ERR_SIGNAL)
             break;
@@ -149,4 +173,4 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
 }
 
 APPLET(verify, .summary = "check that a backup is whole", .usage = usage, .examples = examples, .options = options,
-       .exits = exits, .wants_settings = true, .links = links, .run = run);
+       .exits = exits, .wants_settings = true, .watched = RUN_VERIFY, .links = links, .run = run);

@@ -31,9 +31,11 @@ struct making {
     struct snapshot snapshot;
     bool taken;   /* snapshot holds files */
     bool proven;  /* they have been read back and are good */
+    bool kept;    /* the work file stays */
     char *prefix; /* of the work file's name */
     char *cached; /* the dump's path in the cache */
     bool weekly, monthly;
+    double verify_seconds, upload_seconds;
 };
 
 /* ---- the steps ------------------------------------------------------------------------------------------------- */
@@ -152,11 +154,13 @@ static int check_file(struct making *m, struct err *err)
         .jobs = m->params->jobs,
         .bindir = settings_get(m->params->settings, SETTING_PG_BINDIR),
     };
+    double from = clock_monotonic();
     struct integrity found;
     int rc = integrity_check(m->snapshot.path, &p, &found, NULL, err);
 
     integrity_release(&found);
     m->proven = rc == 0;
+    m->verify_seconds = clock_monotonic() - from;
     return rc;
 }
 
@@ -165,10 +169,12 @@ static int upload(struct making *m, struct err *err)
     char duration[TEXT_SHORT];
     struct store_result result;
     double from = clock_monotonic();
+    int rc = shipment_finish(m->shipment, &m->snapshot, &result, err);
 
-    if (shipment_finish(m->shipment, &m->snapshot, &result, err) < 0)
+    m->upload_seconds = clock_monotonic() - from;
+    if (rc < 0)
         return -1;
-    log_step("Upload completed (%s)", text_duration(duration, clock_monotonic() - from));
+    log_step("Upload completed (%s)", text_duration(duration, m->upload_seconds));
     audit_event(&m->audit, AUDIT_INFO, "S3 upload completed (location: %s)", shipment_url(m->shipment));
     return 0;
 }
@@ -249,9 +255,8 @@ static int make_stored(struct making *m, struct err *err)
  * --local-only the work file as well. */
 static void settle_files(struct making *m, bool good, const struct err *err)
 {
-    bool keep = good ? m->params->local_only : m->proven && m->cached == NULL && err->class != ERR_SIGNAL;
-
-    if (!m->taken || keep)
+    m->kept = m->taken && (good ? m->params->local_only : m->proven && m->cached == NULL && err->class != ERR_SIGNAL);
+    if (!m->taken || m->kept)
         return;
     /* The name is the second in which it started, and the work file claims it. The next run must not get the same: it
      * would replace this backup in the store. */
@@ -259,22 +264,25 @@ static void settle_files(struct making *m, bool good, const struct err *err)
     snapshot_remove_files(&m->snapshot);
 }
 
-static int report(struct making *m, struct making_result *result, struct err *err)
+/* What was reached, of a failure too. */
+static int report(struct making *m, bool good, struct making_result *result, struct err *err)
 {
-    bool work_file_stays = m->params->local_only;
-    const char *path = work_file_stays ? m->snapshot.path : m->cached;
+    const char *path = m->kept ? m->snapshot.path : m->cached;
 
-    memset(result, 0, sizeof *result);
-    if (path != NULL && (result->path = strdup(path)) == NULL)
-        return err_no_memory(err);
-    if (m->shipment != NULL && (result->location = strdup(shipment_url(m->shipment))) == NULL) {
-        free(result->path);
-        return err_no_memory(err);
-    }
-    result->manifest = m->snapshot.manifest; /* moved */
-    manifest_init(&m->snapshot.manifest);
+    result->verified = m->proven;
     result->weekly = m->weekly;
     result->monthly = m->monthly;
+    result->verify_seconds = m->verify_seconds;
+    result->upload_seconds = m->upload_seconds;
+    if (m->taken) {
+        manifest_release(&result->manifest);
+        result->manifest = m->snapshot.manifest; /* moved */
+        manifest_init(&m->snapshot.manifest);
+        result->dump_seconds = result->manifest.dump_seconds;
+    }
+    if ((path != NULL && (result->path = strdup(path)) == NULL) ||
+        (good && m->shipment != NULL && (result->location = strdup(shipment_url(m->shipment))) == NULL))
+        return err_no_memory(err);
     return 0;
 }
 
@@ -299,6 +307,8 @@ int making_run(const struct making_params *p, struct making_result *result, stru
     double from = clock_monotonic();
     int rc = -1;
 
+    memset(result, 0, sizeof *result);
+    manifest_init(&result->manifest);
     if (open_places(&m, err) < 0)
         goto out;
     audit_event(&m.audit, AUDIT_INFO, "Backup started (user: %s, pid: %d)", os_user(), (int)getpid());
@@ -307,10 +317,9 @@ int making_run(const struct making_params *p, struct making_result *result, stru
     if (rc < 0)
         audit_event(&m.audit, AUDIT_ERROR, "Backup failed (%s)", err->message);
     settle_files(&m, rc == 0, err);
-    if (rc == 0)
-        rc = report(&m, result, err);
-    if (rc == 0)
-        result->seconds = clock_monotonic() - from;
+    if (report(&m, rc == 0, result, err) < 0)
+        rc = -1;
+    result->seconds = clock_monotonic() - from;
 out:
     release(&m);
     return rc;

@@ -21,14 +21,16 @@ struct making_params {
 };
 
 struct making_result {
-    struct manifest manifest;
-    char *path;           /* where the dump is on this host when all is done; NULL: nowhere */
-    char *location;       /* its URL in the store; NULL: in none */
-    bool weekly, monthly; /* promoted */
-    double seconds;
+    struct manifest manifest; /* as far as it was known: "" and 0 before there was a dump */
+    char *path;               /* where the dump is on this host when all is done; NULL: nowhere */
+    char *location;           /* its URL in the store; NULL: in none */
+    bool verified;            /* the file was read back, and is good */
+    bool weekly, monthly;     /* promoted */
+    double seconds, dump_seconds, verify_seconds;
+    double upload_seconds; /* what was left of it when the dump had been verified */
 };
 
-/* The classes of err say which phase failed: ERR_CONNECT, ERR_DUMP, ERR_SPACE, ERR_DAMAGED, ERR_UPLOAD, ERR_CONFIG. On
- * failure *result needs no release. */
+/* The classes of err say which phase failed: ERR_CONNECT, ERR_DUMP, ERR_SPACE, ERR_DAMAGED, ERR_UPLOAD, ERR_CONFIG.
+ * *result tells what was reached either way; release it. */
 int making_run(const struct making_params *p, struct making_result *result, struct err *err);
 void making_release(struct making_result *result);

@@ -76,9 +76,18 @@ static int open_optional(const struct settings *s, enum setting which, mode_t mo
     return 0;
 }
 
-int places_open(const struct settings *s, struct places *p, struct err *err)
+/* Once: one run opens its places more than once. */
+static void warn_without(const char *what)
 {
     static bool warned;
+
+    if (*what != '\0' && !warned)
+        log_warn("going on without what user %s may not write: %s", os_user(), what);
+    warned = warned || *what != '\0';
+}
+
+int places_open(const struct settings *s, struct places *p, struct err *err)
+{
     struct buf without;
     int rc = -1;
 
@@ -93,16 +102,28 @@ int places_open(const struct settings *s, struct places *p, struct err *err)
         open_optional(s, SETTING_LOG_DIR, 0750, "audit log", &p->logs, &without, err) < 0 ||
         open_optional(s, SETTING_STATE_DIR, 0700, "state", &p->state, &without, err) < 0)
         goto out;
-    if (without.size > 0 && !warned) {
-        log_warn("going on without what user %s may not write: %s", os_user(), without.data);
-        warned = true; /* one run opens its places more than once */
-    }
+    warn_without(without.data);
     rc = 0;
 out:
     buf_release(&without);
     if (rc < 0)
         places_release(p);
     return rc;
+}
+
+void places_open_state(const struct settings *s, struct places *p)
+{
+    const char *directory = settings_get(s, SETTING_STATE_DIR);
+    struct err ignored = { 0 };
+    char *what = NULL;
+
+    memset(p, 0, sizeof *p);
+    if (*directory == '\0' || open_named(s, SETTING_STATE_DIR, 0700, &p->state, &ignored) == 0)
+        return;
+    if (asprintf(&what, "state (%s)", directory) < 0)
+        what = NULL;
+    warn_without(what != NULL ? what : "state");
+    free(what);
 }
 
 void places_release(struct places *p)

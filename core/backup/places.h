@@ -21,6 +21,10 @@ struct places {
 int places_open(const struct settings *s, struct places *p, struct err *err);
 void places_release(struct places *p);
 
+/* The state directory alone, for what follows a run and must not fail: one that can't be used is done without, with a
+ * warning unless there was one already. The other paths are NULL. */
+void places_open_state(const struct settings *s, struct places *p);
+
 /* "production" or "staging"; anything else is ERR_CONFIG. */
 int places_check_environment(const char *environment, struct err *err);
 

@@ -22,7 +22,8 @@ struct recovery {
     struct choice_params wanted;
     struct choice choice;
     struct integrity checked;
-    bool is_chosen, is_checked;
+    bool is_chosen, is_checked, verified;
+    double fetch_seconds, verify_seconds;
     int fd; /* of the backup, once it was verified */
 };
 
@@ -68,22 +69,35 @@ const struct target *recovery_target(const struct recovery *r)
     return r->target;
 }
 
+struct recovery_account recovery_account(const struct recovery *r)
+{
+    return (struct recovery_account){
+        .manifest = r->is_checked && r->checked.has_manifest ? &r->checked.manifest : NULL,
+        .verified = r->verified,
+        .fetch_seconds = r->fetch_seconds,
+        .verify_seconds = r->verify_seconds,
+    };
+}
+
 /* ---- the steps --------------------------------------------------------------------------------------------------- */
 
 static int download(struct recovery *r, struct err *err)
 {
     double from = clock_monotonic();
     char duration[TEXT_SHORT];
+    int rc;
 
     if (!r->choice.stored)
         return 0;
     log_step("Downloading backup from S3...");
-    if (choice_bring(&r->wanted, &r->choice, err) < 0)
+    rc = choice_bring(&r->wanted, &r->choice, err);
+    r->fetch_seconds = clock_monotonic() - from;
+    if (rc < 0)
         return -1;
     if (r->choice.fetched.cached)
         log_step("Not needed: the local cache has the same, %s", r->choice.path);
     else
-        log_step("Download completed (%s)", text_duration(duration, clock_monotonic() - from));
+        log_step("Download completed (%s)", text_duration(duration, r->fetch_seconds));
     return 0;
 }
 
@@ -106,10 +120,14 @@ static int verify(struct recovery *r, struct err *err)
         .bindir = settings_get(r->params.settings, SETTING_PG_BINDIR),
     };
 
+    double from = clock_monotonic();
+
     if (!r->params.quick)
         log_step("Verifying backup integrity...");
     r->is_checked = true;
-    if (integrity_check(r->choice.path, &p, &r->checked, &r->fd, err) < 0)
+    r->verified = integrity_check(r->choice.path, &p, &r->checked, &r->fd, err) == 0;
+    r->verify_seconds = clock_monotonic() - from;
+    if (!r->verified)
         return -1;
     if (!r->params.quick)
         log_step("✅ Backup verification successful");

@@ -27,6 +27,14 @@ struct recovery *recovery_open(const struct recovery_params *p, struct err *err)
 const struct choice *recovery_choice(const struct recovery *r);
 const struct target *recovery_target(const struct recovery *r);
 
+/* What is known by now; after a failure, too. */
+struct recovery_account {
+    const struct manifest *manifest; /* the backup's own; NULL: it has none, or it was not read */
+    bool verified;
+    double fetch_seconds, verify_seconds;
+};
+struct recovery_account recovery_account(const struct recovery *r);
+
 /* *result is restoration's; release it with restoration_release. *seconds: how long all of it took. */
 int recovery_run(struct recovery *r, struct restoration_result *result, double *seconds, struct err *err);
 void recovery_close(struct recovery *r); /* NULL is fine */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* history.h - the runs of the past: STATE_DIR/history.jsonl, one JSON line a run (run.h), and a copy of each in the store.
  *
- * The line is appended under a lock in one write and synced; a line that a crash cut short is skipped, with a warning,
- * and never breaks the ones after it. The file is cut to its newest half when it outgrows HISTORY_BYTES. In the store a
- * run is one object, ENV/history/STAMP-KIND-HOST-PID.json: it needs only s3:PutObject, and a refusal is no failure.
+ * The line is appended under a lock in one write and synced, whole or not at all; one that a crash cut short is skipped
+ * and never breaks those after it. The file is cut to its newest half when it outgrows HISTORY_BYTES. In the store a run
+ * is one object, ENV/history/STAMP-KIND-HOST-PID.json (history/... for a run of no one environment): writing it needs
+ * s3:PutObject alone, and a refusal is no failure. Its name is no backup's, so nothing takes it for one.
  */
 #pragma once
 #include "core/backup/places.h"
 #include "core/backup/settings.h"
+#include "core/store/store.h"
 #include "core/watch/run.h"
 
 #define HISTORY_BYTES ((size_t)8 * 1024 * 1024)
@@ -15,19 +17,24 @@
 struct history {
     struct run *runs; /* oldest first */
     size_t n;
-    size_t skipped; /* lines that could not be read */
+    size_t skipped; /* lines and objects that could not be read */
 };
 
-int history_append(const struct settings *s, const struct places *p, const struct run *r, struct err *err);
+/* With no state directory (p->state NULL) nothing is kept, and that is no error. */
+int history_append(const struct places *p, const struct run *r, struct err *err);
 
-/* This host's; no file is an empty history. environment NULL: all. */
+/* The run's object in the store. */
+int history_put(struct store *store, const struct run *r, struct err *err);
+
+/* This host's; no file is an empty history. environment NULL: all; else also the runs of no one environment. */
 int history_read(const struct places *p, const char *environment, struct history *h, struct err *err);
 
-/* What the store knows and this host does not (another host's runs, or all of them on a new one) is added to *h and kept
- * in the state directory, newest `limit` runs. A store that can't be listed is ERR_STORE and leaves *h as it is. */
-int history_read_store(const struct settings *s, const struct places *p, const char *environment, size_t limit,
+/* What the store knows of this year and the last and *h does not (another host's runs, or all of them on a new one), the
+ * newest `limit` of it, is added to *h, and to the state directory where there is one. A store that can't be listed is
+ * ERR_STORE and leaves *h as it is. */
+int history_read_store(struct store *store, const struct places *p, const char *environment, time_t now, size_t limit,
                        struct history *h, struct err *err);
 void history_release(struct history *h);
 
-/* The newest run of the kind, of success or not (-1: either); NULL when there is none. */
+/* The newest run of the kind, of success or not (-1: either); NULL when there is none. One that was busy is neither. */
 const struct run *history_newest(const struct history *h, enum run_kind kind, int success);

@@ -68,7 +68,7 @@ END
             keys | grep -qE "^production/$tier/backup-[0-9]{8}-[0-9]{6}\.$ending$"
         done
     done
-    [ "$(keys | wc -l)" = 9 ]
+    [ "$(keys | grep -vc history/)" = 9 ]
     [ -z "$(ls "$WORK")" ]
     [ "$(find "$CACHE" -name 'backup-*.dump' | wc -l)" = 1 ]
     s3_call GET "$SFB_BUCKET/$(keys | grep 'daily.*dump$')" >"$T/stock.dump"
