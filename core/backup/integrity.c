@@ -419,7 +419,7 @@ static int check_sum(struct check *c)
     if (c->found->size != m->size)
         return failed(c, "size", "it has %llu bytes, its manifest says %llu: it was cut or changed",
                       (unsigned long long)c->found->size, (unsigned long long)m->size);
-    if (digest_file(c->fd, 0, UINT64_MAX, c->path, &sum, c->err) < 0)
+    if (digest_file(c->fd, 0, UINT64_MAX, DIGEST_SHA256, c->path, &sum, c->err) < 0)
         return -1;
     text_hex(sha256, sum.sha256, sizeof sum.sha256);
     if (strcmp(sha256, m->sha256) != 0)

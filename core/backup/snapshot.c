@@ -229,7 +229,7 @@ static int write_globals(const struct snapshot_params *p, struct snapshot *out, 
         rc = 0;
         goto out;
     }
-    if (digest_file(f.fd, 0, UINT64_MAX, path, &sum, err) < 0 || os_file_commit(&f, err) < 0)
+    if (digest_file(f.fd, 0, UINT64_MAX, DIGEST_SHA256, path, &sum, err) < 0 || os_file_commit(&f, err) < 0)
         goto out;
     text_hex(out->manifest.globals_sha256, sum.sha256, sizeof sum.sha256);
     out->globals_path = path;
@@ -366,7 +366,7 @@ static int take_dump(const struct snapshot_params *p, struct snapshot *out, stru
         goto discard;
     out->manifest.dump_seconds = clock_monotonic() - from;
     if (snapshot_describe_contents(&result.blocks, &result.objects, &out->manifest, err) < 0 ||
-        digest_file(f.fd, 0, UINT64_MAX, f.path, &sum, err) < 0)
+        digest_file(f.fd, 0, UINT64_MAX, DIGEST_MD5 | DIGEST_SHA256, f.path, &sum, err) < 0)
         goto out;
     text_hex(out->manifest.md5, sum.md5, sizeof sum.md5);
     text_hex(out->manifest.sha256, sum.sha256, sizeof sum.sha256);

@@ -118,29 +118,49 @@ static void *part_main(void *cookie)
     return NULL;
 }
 
-int digest_file(int fd, uint64_t offset, uint64_t n, const char *what, struct digest_sum *sum, struct err *err)
+/* Both sums, each on a thread of its own. */
+static int part_both(struct part *md5, struct part *sha, struct err *err)
 {
-    struct part md5 = { .fd = fd, .which = DIGEST_MD5, .offset = offset, .n = n, .what = what };
-    struct part sha = { .fd = fd, .which = DIGEST_SHA256, .offset = offset, .n = n, .what = what };
     sigset_t all, before;
     pthread_t thread;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the caller's */
-    int rc = pthread_create(&thread, NULL, part_main, &md5);
+    int rc = pthread_create(&thread, NULL, part_main, md5);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    part_main(&sha);
+    part_main(sha);
     if (rc == 0)
         pthread_join(thread, NULL);
     else
-        part_main(&md5); /* no thread to be had: one after the other */
-    if (md5.rc < 0 || sha.rc < 0) {
-        *err = sha.rc < 0 ? sha.err : md5.err;
+        part_main(md5); /* no thread to be had: one after the other */
+    if (md5->rc < 0 || sha->rc < 0) {
+        *err = sha->rc < 0 ? sha->err : md5->err;
         return -1;
     }
-    *sum = sha.sum;
-    memcpy(sum->md5, md5.sum.md5, sizeof sum->md5);
-    if (md5.sum.bytes != sha.sum.bytes)
-        return err_set(err, ERR_IO, "%s changes while it is read", what);
+    if (md5->sum.bytes != sha->sum.bytes)
+        return err_set(err, ERR_IO, "%s changes while it is read", sha->what);
+    memcpy(sha->sum.md5, md5->sum.md5, sizeof sha->sum.md5);
+    return 0;
+}
+
+int digest_file(int fd, uint64_t offset, uint64_t n, int which, const char *what, struct digest_sum *sum,
+                struct err *err)
+{
+    struct part part = { .fd = fd, .which = which, .offset = offset, .n = n, .what = what };
+    struct part md5 = part;
+
+    if (which == (DIGEST_MD5 | DIGEST_SHA256)) {
+        md5.which = DIGEST_MD5;
+        part.which = DIGEST_SHA256;
+        if (part_both(&md5, &part, err) < 0)
+            return -1;
+    } else {
+        part_main(&part);
+        if (part.rc < 0) {
+            *err = part.err;
+            return -1;
+        }
+    }
+    *sum = part.sum;
     return 0;
 }

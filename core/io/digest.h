@@ -24,6 +24,7 @@ void digest_put(struct digest *d, const void *bytes, size_t n);
 void digest_end(struct digest *d, struct digest_sum *sum); /* what was not asked for is zeros; d is ready for anew */
 void digest_free(struct digest *d);
 
-/* n bytes of the file from offset on, or to its end with n UINT64_MAX; both sums, on two threads. `what` names the
+/* n bytes of the file from offset on, or to its end with n UINT64_MAX; two sums are made on two threads. `what` names the
  * file in messages. Interruptible (ERR_SIGNAL). */
-int digest_file(int fd, uint64_t offset, uint64_t n, const char *what, struct digest_sum *sum, struct err *err);
+int digest_file(int fd, uint64_t offset, uint64_t n, int which, const char *what, struct digest_sum *sum,
+                struct err *err);

@@ -7,13 +7,15 @@ CREATE TABLE clicks (id bigint, person int, at timestamptz, kind smallint);
 INSERT INTO clicks SELECT i, (random() * 100000)::int, '2025-01-01'::timestamptz + i * interval '1 second', i % 7
     FROM generate_series(1, :mb * 300000 / 48) i;
 
--- wide JSON: 25 %
+-- wide JSON: 25 %, with prose of a few hundred words in random order, as people write
+CREATE TEMP TABLE vocabulary AS SELECT array_agg(left(translate(md5(i::text), '0123456789', 'etaoinshrd'), 2 + i % 8)) AS words
+    FROM generate_series(1, 700) i;
 CREATE TABLE profiles (id int, profile jsonb);
 INSERT INTO profiles SELECT i, jsonb_build_object('name', 'Person ' || i, 'email', 'p' || i || '@example.org', 'roles',
     jsonb_build_array('member', 'role' || i % 13), 'address', jsonb_build_object('street', 'Street ' || i % 5000, 'city',
-    'City ' || i % 300, 'zip', i % 99999), 'bio', repeat('Likes the number ' || i % 1000 || ' and also ' || md5(i::text) || '. ', 8),
-    'token', md5(random()::text))
-    FROM generate_series(1, :mb * 250000 / 800) i;
+    'City ' || i % 300, 'zip', i % 99999), 'bio', (SELECT string_agg(words[1 + j % 10 + floor(random() * random() * 690)::int], ' ')
+        FROM generate_series(1, 85 + i % 7) j), 'token', md5(random()::text))
+    FROM generate_series(1, :mb * 250000 / 800) i, vocabulary;
 
 -- bytea that does not compress: 10 % of the text
 CREATE TABLE files (id int, name text, content bytea);

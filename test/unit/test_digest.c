@@ -58,9 +58,9 @@ static void a_file_is_summed_up(void **state)
 
     (void)state;
     assert_int_equal(write(fd, "xabcx", 5), 5);
-    assert_int_equal(digest_file(fd, 1, 3, "file", &sum, &err), 0);
+    assert_int_equal(digest_file(fd, 1, 3, DIGEST_MD5 | DIGEST_SHA256, "file", &sum, &err), 0);
     expect(&sum, md5_abc, sha_abc, 3);
-    assert_int_equal(digest_file(fd, 5, UINT64_MAX, "file", &sum, &err), 0);
+    assert_int_equal(digest_file(fd, 5, UINT64_MAX, DIGEST_MD5 | DIGEST_SHA256, "file", &sum, &err), 0);
     expect(&sum, md5_none, sha_none, 0);
     assert_int_equal(ftruncate(fd, 0), 0);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
@@ -70,8 +70,11 @@ static void a_file_is_summed_up(void **state)
         digest_put(d, block, sizeof block);
     }
     digest_end(d, &pieces);
-    assert_int_equal(digest_file(fd, 0, UINT64_MAX, "file", &sum, &err), 0);
+    assert_int_equal(digest_file(fd, 0, UINT64_MAX, DIGEST_MD5 | DIGEST_SHA256, "file", &sum, &err), 0);
     assert_memory_equal(&sum, &pieces, sizeof sum);
+    assert_int_equal(digest_file(fd, 0, UINT64_MAX, DIGEST_SHA256, "file", &sum, &err), 0);
+    assert_memory_equal(sum.sha256, pieces.sha256, sizeof sum.sha256);
+    assert_int_equal(sum.md5[0] | sum.md5[15], 0);
     digest_free(d);
     close(fd);
 }
@@ -82,7 +85,7 @@ static void a_file_that_fails_is_named(void **state)
     struct err err = { 0 };
 
     (void)state;
-    assert_int_equal(digest_file(-1, 0, UINT64_MAX, "my.dump", &sum, &err), -1);
+    assert_int_equal(digest_file(-1, 0, UINT64_MAX, DIGEST_MD5 | DIGEST_SHA256, "my.dump", &sum, &err), -1);
     assert_int_equal(err.class, ERR_IO);
     assert_non_null(strstr(err.message, "my.dump"));
 }
