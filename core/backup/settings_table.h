@@ -27,3 +27,9 @@ SETTING(LOCK_TIMEOUT, "SFB_LOCK_TIMEOUT", "300", false,
         "seconds pg_dump waits for a table that something else has locked; 0: forever")
 SETTING(PG_BINDIR, "SFB_PG_BINDIR", "", false,
         "directory of the host's own PostgreSQL programs, for servers newer than sfb's")
+SETTING(SCHEDULE_HOURS, "SFB_SCHEDULE_HOURS", "24", false,
+        "hours from one scheduled backup to the next; 0: no schedule")
+SETTING(RTO_MINUTES, "SFB_RTO_MINUTES", "60", false, "minutes that a recovery may take; 0: any")
+SETTING(DRILL_DAYS, "SFB_DRILL_DAYS", "36", false, "days after which production needs another restore drill; 0: none")
+SETTING(METRICS_FILE, "SFB_METRICS_FILE", "", false,
+        "where every run writes metrics for Prometheus's textfile collector; empty: nowhere")
