@@ -181,6 +181,18 @@ static int add(struct proofs *out, const char *environment, const char *name, st
     return 0;
 }
 
+int proofs_add(struct proofs *out, const char *environment, const char *name, time_t taken, struct err *err)
+{
+    size_t before = out->n;
+
+    if (add(out, environment, name, err) < 0)
+        return -1;
+    if (out->n > before && taken != 0)
+        out->items[before].taken = taken;
+    sort_and_merge(out);
+    return 0;
+}
+
 static void forget_from(struct proofs *p, size_t n)
 {
     while (p->n > n)

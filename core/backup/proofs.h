@@ -9,7 +9,7 @@
  *
  *     struct proofs proofs = { 0 };
  *     proofs_read_host(&proofs, places.state, NULL, &err);
- *     proofs_read_store(&proofs, store, NULL, &err);          what both know is there once
+ *     proofs_read_store(&proofs, store, NULL, &err);        what both know is there once
  *     newest = proofs_newest(&proofs, "production");
  *     proofs_release(&proofs);
  */
@@ -65,6 +65,8 @@ int proofs_parse(const char *environment, const char *name, struct proofs_item *
 /* Add to *out, which starts from zeros; environment NULL: production and staging. On failure *out is as it was. */
 int proofs_read_host(struct proofs *out, const char *state, const char *environment, struct err *err);
 int proofs_read_store(struct proofs *out, struct store *store, const char *environment, struct err *err);
+/* One more, by its report's name; taken 0: as the name says. What is no report's name is passed over. */
+int proofs_add(struct proofs *out, const char *environment, const char *name, time_t taken, struct err *err);
 void proofs_release(struct proofs *proofs);
 
 /* The newest drill of that backup (by its path or URL) that passed or failed; NULL: none did. */

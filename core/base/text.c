@@ -46,6 +46,29 @@ const char *text_duration(char out[TEXT_SHORT], double seconds)
     return out;
 }
 
+const char *text_age(char out[TEXT_SHORT], double seconds)
+{
+    static const struct {
+        double from, length; /* of the unit, seconds */
+        const char *name;
+    } units[] = { { 730 * 86400., 365 * 86400., "year" },
+                  { 2 * 86400., 86400, "day" },
+                  { 90 * 60., 3600, "hour" },
+                  { 60, 60, "minute" } };
+
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        unsigned long long n;
+
+        if (!(seconds >= units[i].from)) /* not-a-number too */
+            continue;
+        n = (unsigned long long)((seconds < 3.6e12 ? seconds : 3.6e12) / units[i].length);
+        snprintf(out, TEXT_SHORT, "%llu %s%s", n, units[i].name, n == 1 ? "" : "s");
+        return out;
+    }
+    snprintf(out, TEXT_SHORT, "less than a minute");
+    return out;
+}
+
 const char *text_count(char out[TEXT_SHORT], uint64_t n)
 {
     char digits[TEXT_SHORT];

@@ -15,6 +15,8 @@
 const char *text_size(char out[TEXT_SHORT], uint64_t bytes);
 /* "0s", "42s", "3m 26s", "2h 5m 1s" */
 const char *text_duration(char out[TEXT_SHORT], double seconds);
+/* "less than a minute", "1 minute", "26 hours", "3 days", "2 years": an age, in words */
+const char *text_age(char out[TEXT_SHORT], double seconds);
 /* "1,245,678" */
 const char *text_count(char out[TEXT_SHORT], uint64_t n);
 /* Lower-case hexadecimal; out has room for 2 * n + 1. */

@@ -113,6 +113,8 @@ void status_line(struct buf *out, const struct status *s);
 /* That line, then one for each check. */
 void status_text(struct buf *out, const struct status *s);
 int status_json(struct buf *out, const struct status *s, struct err *err);
+/* A page of its own (html.h), with charts of size, duration, rows and recovery. */
+void status_html(struct buf *out, const struct status *s);
 
 /* Prometheus's text format, of one or more environments. */
 void status_prometheus(struct buf *out, const struct status *const *all, size_t n);

@@ -48,6 +48,34 @@ static void durations(void **state)
     assert_true(strlen(out) < TEXT_SHORT);
 }
 
+static void ages(void **state)
+{
+    static const struct {
+        double seconds;
+        const char *text;
+    } cases[] = {
+        { 0, "less than a minute" },
+        { -5, "less than a minute" },
+        { NAN, "less than a minute" },
+        { 59.9, "less than a minute" },
+        { 60, "1 minute" },
+        { 5399, "89 minutes" },
+        { 5400, "1 hour" },
+        { 7200, "2 hours" },
+        { 172799, "47 hours" },
+        { 172800, "2 days" },
+        { 729 * 86400., "729 days" },
+        { 730 * 86400., "2 years" },
+    };
+    char out[TEXT_SHORT];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_string_equal(text_age(out, cases[i].seconds), cases[i].text);
+    text_age(out, INFINITY);
+    assert_true(strlen(out) < TEXT_SHORT);
+}
+
 static void counts(void **state)
 {
     char out[TEXT_SHORT];
@@ -202,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PROMISE("sizes read as in the contract, and none says 1024.0", sizes),
         PROMISE("durations read as in the contract, whatever the clock did", durations),
+        PROMISE("an age is said in words, in one unit", ages),
         PROMISE("counts have a comma every three digits", counts),
         PROMISE("hexadecimal is lower case, two digits a byte", hexadecimal),
         PROMISE("a number is all digits and fits, or it is none", numbers),
