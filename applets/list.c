@@ -22,7 +22,8 @@ static const char usage[] = "list [OPTIONS] [DIR | STORE]\n"
                             "directory or a store (s3://bucket, s3://bucket/prefix, file:///dir), those in\n"
                             "it. Of a backup (a file, s3://bucket/.../backup.dump, latest, latest@weekly),\n"
                             "list the tables with rows and sizes, the largest first: as the manifest beside\n"
-                            "it says, or, without one, by reading all of it.\n";
+                            "it says, or, without one, by reading all of it.\n"
+                            "Beside a backup stands how its newest drill ended, and when.\n";
 
 static const char examples[] = "# Which backups there are\n"
                                "sfb list\n"
@@ -63,11 +64,11 @@ static const struct exit_map exits[] = {
 /* ---- which backups there are --------------------------------------------------------------------------------- */
 
 /* The local ones are what somebody needs whose store is away. */
-static int add_settings_store(struct catalog *all, const struct settings *s, struct err *err)
+static int add_settings_store(struct catalog *all, struct proofs *proofs, const struct settings *s, struct err *err)
 {
     struct err trouble = { 0 };
 
-    if (inventory_store(all, s, NULL, opt.environment, PATIENCE, &trouble) == 0)
+    if (inventory_store(all, proofs, s, NULL, opt.environment, PATIENCE, &trouble) == 0)
         return 0;
     if (trouble.class == ERR_SIGNAL || trouble.class == ERR_INTERNAL) {
         *err = trouble;
@@ -79,15 +80,21 @@ static int add_settings_store(struct catalog *all, const struct settings *s, str
     return 0;
 }
 
-static int collect(struct catalog *all, const struct settings *s, const char *where, struct err *err)
+/* A store that was named may be another application's: of its drills it alone can tell. */
+static int collect(struct catalog *all, struct proofs *proofs, const struct settings *s, const char *where,
+                   struct err *err)
 {
+    struct err ignored = { 0 };
+
     if (where && store_is_url(where))
-        return inventory_store(all, s, where, opt.environment, -1, err);
+        return inventory_store(all, proofs, s, where, opt.environment, -1, err);
+    if (proofs_read_host(proofs, settings_get(s, SETTING_STATE_DIR), opt.environment, &ignored) < 0)
+        log_debug("the reports of drills: %s", ignored.message);
     if (where)
         return inventory_directory(all, where, opt.environment, err);
     if (inventory_host(all, s, opt.environment, err) < 0)
         return -1;
-    return settings_given(s, SETTING_BUCKET) ? add_settings_store(all, s, err) : 0;
+    return settings_given(s, SETTING_BUCKET) ? add_settings_store(all, proofs, s, err) : 0;
 }
 
 static void say_none(const struct settings *s, const char *where)
@@ -106,6 +113,7 @@ static void say_none(const struct settings *s, const char *where)
 static int list_catalog(const struct settings *s, const char *where, struct err *err)
 {
     struct catalog all = { NULL, 0 };
+    struct proofs proofs = { 0 };
     struct buf out;
     int rc = -1;
 
@@ -116,14 +124,14 @@ static int list_catalog(const struct settings *s, const char *where, struct err 
     }
     if (opt.environment && places_check_environment(opt.environment, err) < 0)
         goto out;
-    if (collect(&all, s, where, err) < 0)
+    if (collect(&all, &proofs, s, where, err) < 0)
         goto out;
     inventory_sort(&all);
     if (opt.json) {
-        rc = listing_catalog_json(&out, &all, err);
+        rc = listing_catalog_json(&out, &all, &proofs, err);
     } else {
         if (all.n > 0)
-            listing_catalog(&out, &all, clock_now());
+            listing_catalog(&out, &all, &proofs, clock_now());
         else
             say_none(s, where);
         rc = buf_check(&out, err);
@@ -132,6 +140,7 @@ static int list_catalog(const struct settings *s, const char *where, struct err 
         fwrite(out.data, 1, out.size, stdout);
 out:
     buf_release(&out);
+    proofs_release(&proofs);
     catalog_release(&all);
     return rc;
 }

@@ -22,7 +22,8 @@ static const char usage[] =
     "Deletes the backups whose days are over, from the store and from the local cache: daily ones after 30 days (or as\n"
     "--retention-days said when they were made; staging 7), weekly ones after 90, monthly ones after 365. Whatever their\n"
     "age, the newest good backups of each environment stay (SFB_KEEP_AT_LEAST), and nothing goes while no new ones\n"
-    "come. Manual backups stay until somebody deletes them. Prints what it would do, and asks on a terminal.\n";
+    "come. Manual backups stay until somebody deletes them. Of the drills' reports the newest 60 stay, and those that\n"
+    "prove a backup which is still there. Prints what it would do, and asks on a terminal.\n";
 
 static const char examples[] = "# What would go, and why?\nsfb prune --dry-run\n"
                                "# For cron: no terminal, no question\nsfb prune\n"
@@ -69,6 +70,9 @@ static void print_plan(const struct store *store, const struct pruning *plan)
                 plan->verdicts[i].reason);
     log_say("   %zu kept, %zu to delete (%s)", plan->catalog.n - plan->doomed, plan->doomed,
             text_size(size, plan->doomed_bytes));
+    if (plan->doomed_proofs > 0)
+        log_say("   %zu reports of drills kept, %zu to delete", plan->proofs.n - plan->doomed_proofs,
+                plan->doomed_proofs);
     log_say("%s", "");
 }
 
@@ -99,15 +103,18 @@ static int prune_store(const struct settings *settings, const char *url, struct 
     if (p.store == NULL || pruning_plan(&p, clock_now(), &plan, err) < 0)
         goto out;
     print_plan(p.store, &plan);
-    if (opt.dry_run || plan.doomed == 0) {
+    if (opt.dry_run || plan.doomed + plan.doomed_proofs == 0) {
         rc = 0;
         goto out;
     }
-    if (confirm(plan.doomed, err) < 0 || pruning_execute(&p, &plan, err) < 0)
+    if ((plan.doomed > 0 && confirm(plan.doomed, err) < 0) || pruning_execute(&p, &plan, err) < 0)
         goto out;
     r->removed += plan.doomed;
     r->removed_bytes += plan.doomed_bytes;
-    log_say("✅ %zu backup%s deleted", plan.doomed, plan.doomed == 1 ? "" : "s");
+    if (plan.doomed > 0)
+        log_say("✅ %zu backup%s deleted", plan.doomed, plan.doomed == 1 ? "" : "s");
+    if (plan.doomed_proofs > 0)
+        log_say("✅ %zu report%s of drills deleted", plan.doomed_proofs, plan.doomed_proofs == 1 ? "" : "s");
     rc = 0;
 out:
     pruning_release(&plan);

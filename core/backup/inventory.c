@@ -103,15 +103,16 @@ static int name_fully(struct store *store, struct catalog *c, struct err *err)
     return 0;
 }
 
-int inventory_store(struct catalog *all, const struct settings *s, const char *url, const char *environment,
-                    int seconds, struct err *err)
+int inventory_store(struct catalog *all, struct proofs *proofs, const struct settings *s, const char *url,
+                    const char *environment, int seconds, struct err *err)
 {
     struct catalog found = { NULL, 0 };
     struct store *store = seconds < 0 ? repository_open(s, url, STORE_READ, err)
                                       : repository_open_briefly(s, url, STORE_READ, (unsigned)seconds, err);
     int rc = -1;
 
-    if (store && repository_catalog(store, "", environment, &found, err) == 0 && name_fully(store, &found, err) == 0)
+    if (store && repository_catalog(store, "", environment, &found, err) == 0 && name_fully(store, &found, err) == 0 &&
+        proofs_read_store(proofs, store, environment, err) == 0)
         rc = move(all, &found, NULL, err);
     catalog_release(&found);
     store_close(store);

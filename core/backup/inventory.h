@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "core/backup/catalog.h"
+#include "core/backup/proofs.h"
 #include "core/backup/settings.h"
 
 /* A directory's. One that is not there holds none. */
@@ -15,8 +16,9 @@ int inventory_directory(struct catalog *all, const char *directory, const char *
  * application and that the cache does not hold as well. */
 int inventory_host(struct catalog *all, const struct settings *s, const char *environment, struct err *err);
 
-/* A store's; url NULL: the settings'. `seconds` >= 0: trouble is given up after so long, whatever the settings say. */
-int inventory_store(struct catalog *all, const struct settings *s, const char *url, const char *environment,
-                    int seconds, struct err *err);
+/* A store's, and the drills that it knows of; url NULL: the settings'. `seconds` >= 0: trouble is given up after so long,
+ * whatever the settings say. */
+int inventory_store(struct catalog *all, struct proofs *proofs, const struct settings *s, const char *url,
+                    const char *environment, int seconds, struct err *err);
 
 void inventory_sort(struct catalog *all);

@@ -40,7 +40,22 @@ static const char *remark(const struct catalog_item *item)
     return "";
 }
 
-static void list_item(struct buf *out, const struct catalog_item *item, time_t now)
+static const struct proofs_item *proof_of(const struct proofs *proofs, const struct catalog_item *item)
+{
+    return item->has_manifest ? proofs_of(proofs, item->manifest.environment, item->path) : NULL;
+}
+
+/* "(proven 3 days ago)" */
+static void list_proof(struct buf *out, const struct proofs_item *proof, time_t now)
+{
+    char age[TEXT_SHORT];
+
+    if (proof != NULL)
+        buf_printf(out, "  (%s %s ago)", proof->verdict == PROOFS_PASSED ? "proven" : "drill failed",
+                   text_age(age, difftime(now, proof->drilled)));
+}
+
+static void list_item(struct buf *out, const struct catalog_item *item, const struct proofs *proofs, time_t now)
 {
     const struct manifest *m = item->has_manifest ? &item->manifest : NULL;
     char date[CLOCK_TEXT], expires[CLOCK_TEXT], age[LISTING_AGE], size[TEXT_SHORT], rows[TEXT_SHORT] = "-";
@@ -54,15 +69,17 @@ static void list_item(struct buf *out, const struct catalog_item *item, time_t n
                : m->expires == 0 ? "never"
                                  : clock_date(expires, m->expires));
     text_visible(out, item->path);
-    buf_printf(out, "%s\n", remark(item));
+    buf_puts(out, remark(item));
+    list_proof(out, proof_of(proofs, item), now);
+    buf_putc(out, '\n');
 }
 
-void listing_catalog(struct buf *out, const struct catalog *c, time_t now)
+void listing_catalog(struct buf *out, const struct catalog *c, const struct proofs *proofs, time_t now)
 {
     buf_printf(out, "%-16s  %4s  %-11s  %-7s %8s %13s  %s\n", "TAKEN (UTC)", "AGE", "ENVIRONMENT", "TIER", "SIZE",
                "ROWS", "EXPIRES");
     for (size_t i = 0; i < c->n; i++)
-        list_item(out, &c->items[i], now);
+        list_item(out, &c->items[i], proofs, now);
 }
 
 /* ---- contents ------------------------------------------------------------------------------------------------ */
@@ -179,7 +196,16 @@ static int print(struct buf *out, cJSON *root, struct err *err)
     return rc;
 }
 
-int listing_catalog_json(struct buf *out, const struct catalog *c, struct err *err)
+static void add_proof(cJSON *object, const struct proofs_item *proof)
+{
+    if (proof == NULL)
+        cJSON_AddNullToObject(object, "drill");
+    else
+        cJSON_AddStringToObject(object, "drill", proofs_verdict_name(proof->verdict));
+    add_time(object, "drilled", proof != NULL ? proof->drilled : 0);
+}
+
+int listing_catalog_json(struct buf *out, const struct catalog *c, const struct proofs *proofs, struct err *err)
 {
     cJSON *root = cJSON_CreateArray();
 
@@ -203,6 +229,7 @@ int listing_catalog_json(struct buf *out, const struct catalog *c, struct err *e
         add_count(one, "tables", m->n_tables);
         add_count(one, "rows", manifest_rows(m));
         add_time(one, "expires", m->expires);
+        add_proof(one, proof_of(proofs, item));
     }
     return print(out, root, err);
 }

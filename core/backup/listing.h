@@ -8,12 +8,14 @@
 #include <time.h>
 #include "core/backup/catalog.h"
 #include "core/backup/contents.h"
+#include "core/backup/proofs.h"
 #include "core/base/buf.h"
 
-void listing_catalog(struct buf *out, const struct catalog *c, time_t now);
+/* proofs: the drills of these backups, whose newest verdict stands beside each. */
+void listing_catalog(struct buf *out, const struct catalog *c, const struct proofs *proofs, time_t now);
 void listing_contents(struct buf *out, const struct contents *c, time_t now);
 
-int listing_catalog_json(struct buf *out, const struct catalog *c, struct err *err);
+int listing_catalog_json(struct buf *out, const struct catalog *c, const struct proofs *proofs, struct err *err);
 int listing_contents_json(struct buf *out, const struct contents *c, struct err *err);
 
 #define LISTING_AGE 16

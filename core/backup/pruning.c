@@ -73,10 +73,11 @@ int pruning_plan(const struct pruning_params *p, time_t now, struct pruning *out
     else
         out->verdicts = retention_plan(items, out->catalog.n, &p->policy, now, err);
     free(items);
-    if (out->verdicts == NULL) {
-        catalog_release(&out->catalog);
+    if (out->verdicts == NULL || proofs_read_store(&out->proofs, p->store, p->environment, err) < 0) {
+        pruning_release(out);
         return -1;
     }
+    out->doomed_proofs = proofs_plan(&out->proofs, &out->catalog, PROOFS_KEEP);
     for (size_t i = 0; i < out->catalog.n; i++) {
         if (!out->verdicts[i].keep) {
             out->doomed++;
@@ -132,12 +133,15 @@ int pruning_execute(const struct pruning_params *p, const struct pruning *plan, 
         if (trouble.class == ERR_SIGNAL)
             return -1;
     }
+    if (rc == 0)
+        rc = proofs_remove_store(&plan->proofs, p->store, err);
     return rc == 0 && plan->doomed > 0 ? check_gone(p, plan, err) : rc;
 }
 
 void pruning_release(struct pruning *plan)
 {
     catalog_release(&plan->catalog);
+    proofs_release(&plan->proofs);
     free(plan->verdicts);
     memset(plan, 0, sizeof *plan);
 }

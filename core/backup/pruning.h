@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "core/backup/catalog.h"
+#include "core/backup/proofs.h"
 #include "core/backup/retention.h"
 #include "core/store/store.h"
 
@@ -22,6 +23,8 @@ struct pruning {
     struct retention_verdict *verdicts; /* one for each item */
     size_t doomed;
     uint64_t doomed_bytes;
+    struct proofs proofs; /* the reports of drills: old ones go, but for what proves a backup that is there */
+    size_t doomed_proofs;
 };
 
 int pruning_plan(const struct pruning_params *p, time_t now, struct pruning *out, struct err *err);

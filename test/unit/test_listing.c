@@ -96,7 +96,7 @@ static void backups(void **state)
     describe(&items[0].manifest);
     describe(&items[1].manifest);
     items[1].manifest.expires = 0;
-    listing_catalog(&out, &c, NOW + 7200);
+    listing_catalog(&out, &c, &(struct proofs){ NULL, 0 }, NOW + 7200);
     assert_string_equal(
         out.data, "TAKEN (UTC)        AGE  ENVIRONMENT  TIER        SIZE          ROWS  EXPIRES\n"
                   "2025-10-23 14:32    2h  production   daily     1.2 GB     1,245,678  2025-11-22\n"
@@ -106,6 +106,53 @@ static void backups(void **state)
                   "2025-10-20 14:32    3d  -            -            3 B             -  -\n"
                   "    /tmp/a\\n\\x1B[2J\\xFF-20251022-143215.dump  (no manifest: not finished, or not made by sfb)\n");
     assert_tidy(true);
+    manifest_release(&items[0].manifest);
+    manifest_release(&items[1].manifest);
+}
+
+static void add_drill(struct proofs *p, const char *environment, const char *name)
+{
+    struct err err = { 0 };
+
+    assert_int_equal(proofs_add(p, environment, name, 0, &err), 0);
+}
+
+static void marks(void **state)
+{
+    struct catalog_item items[3] = {
+        { .path = (char *)"s3://b/production/weekly/backup-20251023-143215.dump",
+          .started = NOW,
+          .size = 1288490189,
+          .has_manifest = true },
+        { .path = (char *)"/tmp/shop-backup-20251022-143215.dump",
+          .started = NOW - 86400,
+          .size = 1288490189,
+          .has_manifest = true },
+        { .path = (char *)"/tmp/alone-20251022-143215.dump", .started = NOW - 3 * 86400, .size = 3 },
+    };
+    struct catalog c = { items, 3 };
+    struct proofs proofs = { 0 };
+    struct err err = { 0 };
+
+    (void)state;
+    describe(&items[0].manifest);
+    describe(&items[1].manifest);
+    add_drill(&proofs, "production", "drill-20251023-150000-passed-backup-20251023-143215");
+    add_drill(&proofs, "production", "drill-20251022-160000-passed-backup-20251022-143215");
+    add_drill(&proofs, "production", "drill-20251022-180000-failed-backup-20251022-143215");
+    add_drill(&proofs, "production", "drill-20251022-190000-unfinished-backup-20251022-143215");
+    add_drill(&proofs, "staging", "drill-20251023-190000-failed-backup-20251023-143215");
+    add_drill(&proofs, "production", "drill-20251022-190000-passed-alone-20251022-143215");
+    listing_catalog(&out, &c, &proofs, NOW + 3 * 86400);
+    assert_non_null(strstr(out.data, "/weekly/backup-20251023-143215.dump  (proven 2 days ago)\n"));
+    assert_non_null(strstr(out.data, "/shop-backup-20251022-143215.dump  (drill failed 3 days ago)\n"));
+    assert_non_null(strstr(out.data, "(no manifest: not finished, or not made by sfb)\n"));
+    assert_tidy(true);
+    buf_reset(&out);
+    assert_int_equal(listing_catalog_json(&out, &c, &proofs, &err), 0);
+    assert_non_null(strstr(out.data, "\"drill\":\t\"passed\",\n\t\t\"drilled\":\t\"2025-10-23T15:00:00Z\""));
+    assert_non_null(strstr(out.data, "\"drill\":\t\"failed\""));
+    proofs_release(&proofs);
     manifest_release(&items[0].manifest);
     manifest_release(&items[1].manifest);
 }
@@ -193,7 +240,7 @@ static void json(void **state)
     cJSON_Delete(root);
 
     buf_reset(&out);
-    assert_int_equal(listing_catalog_json(&out, &catalog, &err), 0);
+    assert_int_equal(listing_catalog_json(&out, &catalog, &(struct proofs){ NULL, 0 }, &err), 0);
     root = cJSON_Parse(out.data);
     assert_int_equal(cJSON_GetArraySize(root), 1);
     assert_string_equal(cJSON_GetObjectItem(root->child, "started")->valuestring, "2025-10-23T14:32:15Z");
@@ -211,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PROMISE_OUT("an age is short, and never negative", ages),
         PROMISE_OUT("a backup is a line of 80 columns and its path, with what is wrong with it", backups),
+        PROMISE_OUT("beside a backup stands how its newest drill ended, and when", marks),
         PROMISE_OUT("tables stand with rows and sizes; no name breaks a line", contents),
         PROMISE_OUT("a manifest tells when, where and until when", described),
         PROMISE_OUT("JSON is JSON, and its numbers are exact", json),
