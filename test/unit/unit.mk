@@ -40,7 +40,7 @@ $(B)/unit/embed.o: vendor/embed.S $(B)/vendor-path
 	@mkdir -p $(@D)
 	@$(UNIT_CC) -Wa,-I,$(UNIT_V)/share -c -o $@ $<
 
-$(B)/unit/core.a: $(unit_objects) $(B)/unit/embed.o $(B)/unit/test/unit/host/openssl.o
+$(B)/unit/core.a: $(unit_objects) $(B)/unit/embed.o
 	@rm -f $@
 	@ar rc $@ $^
 
