@@ -89,6 +89,31 @@ static int confirm(size_t n, struct err *err)
     return os_check_interrupt(err);
 }
 
+/* Deletes what the plan says, and leaves a trace of it. */
+static int execute(const struct settings *settings, struct pruning_params *p, const struct pruning *plan,
+                   struct err *err)
+{
+    struct places places;
+    struct audit audit;
+    int rc;
+
+    if (places_open(settings, &places, err) < 0)
+        return -1;
+    audit_open(&audit, settings, &places, AUDIT_PRUNE);
+    p->audit = &audit;
+    audit_event(&audit, AUDIT_WARNING, "Prune started (user: %s, store: %s, to delete: %zu)", os_user(),
+                store_url(p->store), plan->doomed);
+    rc = pruning_execute(p, plan, err);
+    if (rc == 0)
+        audit_event(&audit, AUDIT_INFO, "Prune completed (deleted: %zu)", plan->doomed);
+    else
+        audit_event(&audit, AUDIT_ERROR, "Prune failed (%s)", err->message);
+    p->audit = NULL;
+    audit_close(&audit);
+    places_release(&places);
+    return rc;
+}
+
 static int prune_store(const struct settings *settings, const char *url, struct run *r, struct err *err)
 {
     struct pruning_params p = { .policy = retention_contract, .environment = opt.environment, .adopt = opt.adopt };
@@ -107,7 +132,7 @@ static int prune_store(const struct settings *settings, const char *url, struct 
         rc = 0;
         goto out;
     }
-    if ((plan.doomed > 0 && confirm(plan.doomed, err) < 0) || pruning_execute(&p, &plan, err) < 0)
+    if ((plan.doomed > 0 && confirm(plan.doomed, err) < 0) || execute(settings, &p, &plan, err) < 0)
         goto out;
     r->removed += plan.doomed;
     r->removed_bytes += plan.doomed_bytes;

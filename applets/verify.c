@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "applets/applet.h"
+#include "core/backup/auditing.h"
 #include "core/backup/integrity.h"
 #include "core/backup/repository.h"
 #include "core/backup/settings.h"
@@ -15,18 +16,25 @@
 
 static const char usage[] =
     "verify [OPTIONS] BACKUP...\n"
+    "verify --audit [FILE...]\n"
     "\n"
     "Reads backups and checks every byte of them: the checksum and the database's name, version and time against the\n"
     "manifest beside the file, the table of contents with pg_restore --list, every block of data inflated, every row\n"
-    "counted and fingerprinted. Any archive of pg_dump -Fc will do, with or without a manifest.\n";
+    "counted and fingerprinted. Any archive of pg_dump -Fc will do, with or without a manifest.\n"
+    "\n"
+    "With --audit: is the chained audit log (LOG_DIR/APP-audit.jsonl and its rotated files, or FILEs) what was written,\n"
+    "line for line? Compared with the head beside it, with the manifests in the local cache, and with those of a store.\n";
 
 static const char examples[] = "# All of it\nsfb verify /var/backups/signupflow/backup-20251023-143215.dump\n"
                                "# In the bucket, without downloading it to a file\nsfb verify "
                                "s3://signupflow-backups/production/daily/backup-20251023-143215.dump\n"
-                               "# Table of contents and checksum only\nsfb verify --quick backup.dump\n";
+                               "# Table of contents and checksum only\nsfb verify --quick backup.dump\n"
+                               "# The audit log, compared with what the bucket's manifests say of it\n"
+                               "sfb verify --audit --against s3://signupflow-backups\n";
 
 static struct {
-    bool quick, json, verbose;
+    bool quick, json, verbose, audit;
+    const char *against, *head;
     int jobs;
     bool jobs_given;
 } opt;
@@ -35,12 +43,15 @@ static const struct opt options[] = {
     OPT_FLAG('q', "quick", &opt.quick, "table of contents and checksum only"),
     OPT_FLAG(0, "json", &opt.json, "print the result as JSON"),
     OPT_INT('j', "jobs", "N", 1, 256, &opt.jobs, &opt.jobs_given, "threads (default: one for each processor)"),
+    OPT_FLAG(0, "audit", &opt.audit, "verify the audit log instead of backups"),
+    OPT_TEXT(0, "against", "STORE", &opt.against, "with --audit: compare with the manifests in a store too"),
+    OPT_TEXT(0, "head", "HEAD", &opt.head, "with --audit: an entry that must be there, as a syslog\nmessage names it"),
     OPT_FLAG('v', "verbose", &opt.verbose, "verbose output (debugging)"),
     OPT_END,
 };
 
 static const struct exit_map exits[] = {
-    { ERR_NOT_FOUND, 1, "backup not found" },
+    { ERR_NOT_FOUND, 1, "backup, or audit log, not found" },
     { ERR_DAMAGED, 2, "damaged, or not what its manifest says" },
     { ERR_NONE, 3, "the store can't be read" },
     { ERR_CONFIG, 7, "usage or configuration" },
@@ -130,6 +141,21 @@ static int note(struct run *r, const char *what, const struct integrity *found, 
              : run_set(&r->database, found->manifest.database.name, err);
 }
 
+static int verify_audit(const struct context *ctx, char **paths, size_t n, struct err *err)
+{
+    struct auditing_params p = {
+        .settings = ctx->settings, .paths = paths, .n = n, .against = opt.against, .head = opt.head, .json = opt.json
+    };
+    struct buf report;
+    int rc;
+
+    buf_init(&report, 16 * 1024 * 1024);
+    rc = auditing_run(&p, &report, err);
+    fputs(report.data, stdout);
+    buf_release(&report);
+    return rc;
+}
+
 /* Goes on to the next backup after a bad one; the first failure is the command's result. */
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
@@ -139,6 +165,10 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
     int rc = 0;
 
     log_verbose(opt.verbose);
+    if (opt.audit)
+        return verify_audit(ctx, argv, (size_t)argc, err);
+    if (opt.against != NULL || opt.head != NULL)
+        return err_set(err, ERR_USAGE, "--against and --head go with --audit");
     if (argc == 0)
         return err_set(err, ERR_USAGE, "which backup?");
     if (!opt.jobs_given && settings_int(ctx->settings, SETTING_JOBS, 0, 256, &opt.jobs, err) < 0)

@@ -22,6 +22,7 @@ struct making {
     const struct making_params *params;
     struct places places;
     struct audit audit;
+    char audit_head[AUDIT_HEAD_TEXT];
     struct os_lock lock;
     struct target *target;
     struct store *store; /* NULL with --local-only */
@@ -64,7 +65,7 @@ static int open_places(struct making *m, struct err *err)
         return -1;
     if (!p->local_only && open_store(m, err) < 0)
         return -1;
-    audit_open(&m->audit, p->settings, &m->places, "backup");
+    audit_open(&m->audit, p->settings, &m->places, AUDIT_BACKUP);
     if (asprintf(&m->prefix, "%s-", settings_get(p->settings, SETTING_APP)) < 0) {
         m->prefix = NULL;
         return err_no_memory(err);
@@ -114,6 +115,7 @@ static int plan_snapshot(struct making *m, struct err *err)
         .retention_days = p->retention_days,
         .directory = m->places.work,
         .prefix = m->prefix,
+        .audit_head = audit_head_text(m->audit_head, &m->audit.head),
     };
     if (m->store != NULL) {
         m->shipment = shipment_new(m->store, p->environment, p->label, manifest_extension_of(p->format, p->method),

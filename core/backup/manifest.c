@@ -24,13 +24,13 @@ int manifest_set(char **member, const char *value, struct err *err)
     return 0;
 }
 
-#define TEXTS(m)                                                                                                   \
-    {                                                                                                              \
-        &(m)->app, &(m)->environment, &(m)->label, &(m)->file, &(m)->etag, &(m)->globals_file, &(m)->sfb_version,  \
-            &(m)->tool_version, &(m)->host, &(m)->user, &(m)->database.name, &(m)->database.owner,                 \
-            &(m)->database.encoding, &(m)->database.collate, &(m)->database.ctype, &(m)->database.locale_provider, \
-            &(m)->database.locale, &(m)->database.lc_monetary, &(m)->database.server_version,                      \
-            &(m)->database.system_identifier, &(m)->database.lsn                                                   \
+#define TEXTS(m)                                                                                                     \
+    {                                                                                                                \
+        &(m)->app, &(m)->environment, &(m)->label, &(m)->file, &(m)->etag, &(m)->globals_file, &(m)->sfb_version,    \
+            &(m)->tool_version, &(m)->host, &(m)->user, &(m)->audit_head, &(m)->database.name, &(m)->database.owner, \
+            &(m)->database.encoding, &(m)->database.collate, &(m)->database.ctype, &(m)->database.locale_provider,   \
+            &(m)->database.locale, &(m)->database.lc_monetary, &(m)->database.server_version,                        \
+            &(m)->database.system_identifier, &(m)->database.lsn                                                     \
     }
 
 void manifest_init(struct manifest *m)

@@ -66,6 +66,7 @@ struct manifest {
     size_t n_extensions;
     char *sfb_version, *tool_version; /* "0.1.0", "pg_dump 15.18" */
     char *host, *user;                /* where and as whom sfb ran */
+    char *audit_head;                 /* of the audit log when the backup began (audit_chain.h); "": none */
     int retention_days;               /* 0: kept forever */
     time_t expires;                   /* 0: never */
 };

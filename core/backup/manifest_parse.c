@@ -323,6 +323,7 @@ static void get_manifest(const struct reader *r, struct manifest *m)
     get_text(r, "tool_version", &m->tool_version);
     get_text(r, "host", &m->host);
     get_text(r, "user", &m->user);
+    get_text(r, "audit_head", &m->audit_head);
     database = get_object(r, "database");
     get_database(&database, &m->database);
     objects = get_object(r, "large_objects");

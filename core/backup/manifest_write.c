@@ -205,6 +205,7 @@ static void put_manifest(struct writer *w, cJSON *root, const struct manifest *m
     put_text(w, root, "tool_version", m->tool_version);
     put_text(w, root, "host", m->host);
     put_text(w, root, "user", m->user);
+    put_text(w, root, "audit_head", m->audit_head);
     put_database(w, put_object(w, root, "database"), &m->database);
     extensions = put_array(w, root, "extensions");
     for (size_t i = 0; i < m->n_extensions && !w->failed; i++) {

@@ -98,6 +98,20 @@ static const struct catalog_item *find_path(const struct catalog *c, const char 
     return NULL;
 }
 
+static int delete_one(const struct pruning_params *p, const struct catalog_item *item, const char *reason,
+                      struct err *err)
+{
+    int rc = repository_delete(p->store, item, err);
+
+    if (p->audit != NULL && rc == 0)
+        audit_event(p->audit, AUDIT_INFO, "Backup deleted (location: %s/%s, reason: %s)", store_url(p->store),
+                    item->path, reason);
+    else if (p->audit != NULL)
+        audit_event(p->audit, AUDIT_ERROR, "Backup not deleted (location: %s/%s): %s", store_url(p->store), item->path,
+                    err->message);
+    return rc;
+}
+
 /* Nobody shall believe that old backups go while they pile up. */
 static int check_gone(const struct pruning_params *p, const struct pruning *plan, struct err *err)
 {
@@ -125,7 +139,7 @@ int pruning_execute(const struct pruning_params *p, const struct pruning *plan, 
     for (size_t i = 0; i < plan->catalog.n; i++) {
         struct err trouble = { 0 };
 
-        if (plan->verdicts[i].keep || repository_delete(p->store, &plan->catalog.items[i], &trouble) == 0)
+        if (plan->verdicts[i].keep || delete_one(p, &plan->catalog.items[i], plan->verdicts[i].reason, &trouble) == 0)
             continue;
         if (rc == 0)
             *err = trouble;

@@ -6,6 +6,7 @@
  *     pruning_release(&plan);
  */
 #pragma once
+#include "core/backup/audit.h"
 #include "core/backup/catalog.h"
 #include "core/backup/proofs.h"
 #include "core/backup/retention.h"
@@ -15,7 +16,8 @@ struct pruning_params {
     struct store *store;     /* opened with STORE_READ, and STORE_DELETE for pruning_execute */
     const char *environment; /* NULL: all */
     struct retention_policy policy;
-    bool adopt; /* judge backups without a manifest by their names */
+    bool adopt;          /* judge backups without a manifest by their names */
+    struct audit *audit; /* is told of each backup that goes; NULL: nobody is */
 };
 
 struct pruning {

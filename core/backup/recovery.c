@@ -52,7 +52,7 @@ struct recovery *recovery_open(const struct recovery_params *p, struct err *err)
     r->is_chosen = true;
     if (choice_find(&r->wanted, &r->choice, err) < 0)
         goto fail;
-    audit_open(&r->audit, p->settings, &r->places, "restore");
+    audit_open(&r->audit, p->settings, &r->places, AUDIT_RESTORE);
     return r;
 fail:
     recovery_close(r);

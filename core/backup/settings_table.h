@@ -9,6 +9,8 @@ SETTING(WORK_DIR, "SFB_WORK_DIR", "/tmp", false, "where dumps are written while 
 SETTING(CACHE_DIR, "SFB_CACHE_DIR", "/var/backups/${APP}", false, "local cache of recent backups; empty: no cache")
 SETTING(CACHE_KEEP, "SFB_CACHE_KEEP", "7", false, "backups kept in the cache, per environment")
 SETTING(LOG_DIR, "SFB_LOG_DIR", "/var/log", false, "directory of the audit logs")
+SETTING(SYSLOG, "SFB_SYSLOG", "0", false,
+        "1: audit events go to syslog or journald too (/dev/log); or the path of another socket")
 SETTING(STATE_DIR, "SFB_STATE_DIR", "/var/lib/${APP}", false, "locks and history")
 SETTING(PRODUCTION_URL, "PRODUCTION_DATABASE_URL", "", true, "database of the production environment")
 SETTING(STAGING_URL, "STAGING_DATABASE_URL", "", true, "database of the staging environment")

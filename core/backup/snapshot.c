@@ -284,6 +284,7 @@ static int describe_run(const struct snapshot_params *p, struct manifest *m, str
         manifest_set(&m->label, p->label != NULL ? p->label : "", err) < 0 ||
         manifest_set(&m->sfb_version, SFB_VERSION, err) < 0 || manifest_set(&m->tool_version, tool_text, err) < 0 ||
         manifest_set(&m->host, os_hostname(), err) < 0 || manifest_set(&m->user, os_user(), err) < 0 ||
+        manifest_set(&m->audit_head, p->audit_head != NULL ? p->audit_head : "", err) < 0 ||
         describe_database(facts, &m->database, err) < 0)
         return -1;
     m->tier = p->label != NULL && p->label[0] != '\0' ? TIER_MANUAL : TIER_DAILY;

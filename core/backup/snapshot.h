@@ -33,6 +33,7 @@ struct snapshot_params {
     const char *directory;
     const char *prefix;                       /* before "backup-..." in file names: "signupflow-"; "" for none */
     const struct snapshot_follower *follower; /* NULL: none */
+    const char *audit_head;                   /* of the audit log, for the manifest; NULL: none */
     bool quiet;                               /* no warnings about globals that can't be read: a pre-restore backup */
 };
 

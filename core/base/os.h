@@ -41,6 +41,9 @@ ssize_t os_pread(int fd, void *bytes, size_t n, uint64_t offset, const char *wha
 
 int os_read_file(const char *path, struct buf *out, struct err *err); /* a regular file, up to out->max bytes */
 int os_write_file(const char *path, const void *bytes, size_t n, struct err *err); /* replaces it atomically, 0600 */
+/* Opens a file that stays, made with exactly this mode when it is missing: never through a symbolic link, and without
+ * waiting for a pipe's other end. flags: O_WRONLY | O_APPEND and the like. -1 and err, or the descriptor. */
+int os_open_lasting(const char *path, int flags, mode_t mode, struct err *err);
 /* One write, O_APPEND, newline added; a new file gets exactly this mode. */
 int os_append_line(const char *path, mode_t mode, const char *line, struct err *err);
 
@@ -73,6 +76,8 @@ struct os_lock {
 /* clang-format on */
 int os_lock_take(struct os_lock *lock, const char *path, int wait_seconds, struct err *err);
 void os_lock_release(struct os_lock *lock);
+/* The same on a file that is open for writing, whose content it leaves alone; closing any descriptor of it releases. */
+int os_lock_fd(int fd, const char *path, int wait_seconds, struct err *err);
 
 /* ---- signals ------------------------------------------------------------------------------------------------- */
 

@@ -264,9 +264,26 @@ out:
     return rc;
 }
 
+int os_open_lasting(const char *path, int flags, mode_t mode, struct err *err)
+{
+    int fd;
+
+    flags |= O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    fd = open(path, flags);
+    if (fd < 0 && errno == ENOENT) {
+        fd = open(path, flags | O_CREAT | O_EXCL, mode);
+        if (fd >= 0)
+            fchmod(fd, mode); /* exactly this, whatever the umask: others read the log */
+        else if (errno == EEXIST)
+            fd = open(path, flags); /* somebody else was first */
+    }
+    if (fd < 0)
+        err_errno(err, "can't open %s", path);
+    return fd;
+}
+
 int os_append_line(const char *path, mode_t mode, const char *line, struct err *err)
 {
-    const int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
     struct buf text;
     ssize_t n;
     int rc = -1, fd;
@@ -278,18 +295,9 @@ int os_append_line(const char *path, mode_t mode, const char *line, struct err *
         buf_release(&text);
         return -1;
     }
-    fd = open(path, flags);
-    if (fd < 0 && errno == ENOENT) {
-        fd = open(path, flags | O_CREAT | O_EXCL, mode);
-        if (fd >= 0)
-            fchmod(fd, mode); /* exactly this, whatever the umask: others read the log */
-        else if (errno == EEXIST)
-            fd = open(path, flags); /* somebody else was first */
-    }
-    if (fd < 0) {
-        err_errno(err, "can't open %s", path);
+    fd = os_open_lasting(path, O_WRONLY | O_APPEND, mode, err);
+    if (fd < 0)
         goto out;
-    }
     do
         n = write(fd, text.data, text.size);
     while (n < 0 && errno == EINTR);

@@ -63,10 +63,25 @@ static void write_pid(int fd)
         errno = 0;
 }
 
-int os_lock_take(struct os_lock *lock, const char *path, int wait_seconds, struct err *err)
+int os_lock_fd(int fd, const char *path, int wait_seconds, struct err *err)
 {
     double deadline = clock_monotonic() + wait_seconds;
     struct flock all = whole_file(F_WRLCK);
+
+    while (fcntl(fd, F_SETLK, &all) < 0) {
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+            return err_errno(err, "can't lock %s", path);
+        if (os_check_interrupt(err) < 0)
+            return -1;
+        if (clock_monotonic() >= deadline)
+            return busy(fd, path, err);
+        nanosleep(&(struct timespec){ .tv_nsec = 50 * 1000 * 1000 }, NULL);
+    }
+    return 0;
+}
+
+int os_lock_take(struct os_lock *lock, const char *path, int wait_seconds, struct err *err)
+{
     int rc = -1;
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
@@ -75,19 +90,8 @@ int os_lock_take(struct os_lock *lock, const char *path, int wait_seconds, struc
         err_errno(err, "can't open the lock file %s", path);
         goto out;
     }
-    while (fcntl(fd, F_SETLK, &all) < 0) {
-        if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
-            err_errno(err, "can't lock %s", path);
-            goto out;
-        }
-        if (os_check_interrupt(err) < 0)
-            goto out;
-        if (clock_monotonic() >= deadline) {
-            busy(fd, path, err);
-            goto out;
-        }
-        nanosleep(&(struct timespec){ .tv_nsec = 50 * 1000 * 1000 }, NULL);
-    }
+    if (os_lock_fd(fd, path, wait_seconds, err) < 0)
+        goto out;
     write_pid(fd);
     lock->fd = fd;
     rc = 0;

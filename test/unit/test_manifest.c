@@ -30,6 +30,8 @@ static void fill(struct manifest *m)
     manifest_set(&m->tool_version, "pg_dump 15.18", &err);
     manifest_set(&m->host, "db\"1\"\n", &err);
     manifest_set(&m->user, "ubuntu", &err);
+    manifest_set(&m->audit_head, "9f86d081884c7d65:17:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+                 &err);
     manifest_set(&m->database.name, "sh\\op\xC3\xA4 \x7F\x01", &err);
     manifest_set(&m->database.owner, LATIN1, &err);
     manifest_set(&m->database.lsn, "16/B374D848", &err);
