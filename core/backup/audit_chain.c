@@ -64,7 +64,7 @@ static bool copy_hex(char *out, const char *text, size_t n, char end)
 bool audit_head_parse(const char *text, struct audit_head *h)
 {
     struct audit_head parsed = { .seq = 0 };
-    char copy[HEAD_BYTES + 1], *digits, *hash;
+    char copy[HEAD_BYTES + 1] = "", *digits, *hash;
     size_t n = strlen(text);
 
     while (n > 0 && strchr(" \t\r\n", text[n - 1]) != NULL)

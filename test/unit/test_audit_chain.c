@@ -1,164 +1,24 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* test_audit_chain.c - the chained audit log: appended by several, cut by crashes, bent by somebody, and found out. */
-#include "test/unit/unit.h"
+/* test_audit_chain.c - the chained audit log: appended to by several, rotated, cut short by crashes. */
+#include "test/unit/audit_log.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "core/backup/audit_check.h"
-#include "core/base/os.h"
-#include "core/base/text.h"
-
-#define LOG "a-audit.jsonl"
-#define HEAD "a-audit.head"
-#define NO_HASH "0000000000000000000000000000000000000000000000000000000000000000"
-
-/* ---- writing ---------------------------------------------------------------------------------------------------- */
-
-static struct audit_head append(const char *event)
+static void heads(void **state)
 {
-    struct audit_record r = { .time = 1761184815, .kind = "backup", .level = "INFO", .event = event };
-    struct audit_chain chain;
-    struct audit_head head = { .seq = 0 };
-    struct err err = { 0 };
+    struct audit_head h;
 
-    assert_int_equal(audit_chain_open(&chain, ".", "a", &err), 0);
-    if (audit_chain_append(&chain, &r, &head, &err) < 0)
-        fail_msg("%s", err.message);
-    audit_chain_close(&chain);
-    return head;
-}
-
-static void append_many(unsigned n)
-{
-    char event[32];
-
-    for (unsigned i = 1; i <= n; i++) {
-        snprintf(event, sizeof event, "event %u", i);
-        append(event);
-    }
-}
-
-static char *content(const char *path)
-{
-    struct err err = { 0 };
-    struct buf text;
-
-    buf_init(&text, 16 * 1024 * 1024);
-    if (os_read_file(path, &text, &err) < 0)
-        fail_msg("%s", err.message);
-    return buf_take(&text, &err);
-}
-
-static void put(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(f);
-    fputs(text, f);
-    fclose(f);
-}
-
-/* Line n, from 1, of a text; the caller frees. */
-static char *line_of(const char *text, unsigned n)
-{
-    for (; n > 1; n--)
-        text = strchr(text, '\n') + 1;
-    return strndup(text, strcspn(text, "\n"));
-}
-
-/* The log again, with the given lines only, in the given order. */
-static void keep_lines(const char *order)
-{
-    char *text = content(LOG);
-    FILE *f = fopen(LOG, "w");
-
-    for (; *order; order++) {
-        char *line = line_of(text, (unsigned)(*order - '0'));
-
-        fprintf(f, "%s\n", line);
-        free(line);
-    }
-    fclose(f);
-    free(text);
-}
-
-static void replace(const char *path, const char *old, const char *new)
-{
-    char *text = content(path), *at = strstr(text, old);
-    FILE *f = fopen(path, "w");
-
-    assert_non_null(at);
-    fprintf(f, "%.*s%s%s", (int)(at - text), text, new, at + strlen(old));
-    fclose(f);
-    free(text);
-}
-
-static void add(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "a");
-
-    fputs(text, f);
-    fclose(f);
-}
-
-/* ---- checking --------------------------------------------------------------------------------------------------- */
-
-static struct audit_result result;
-
-static int check_files(const char *const *paths, size_t n, const char *mark)
-{
-    struct err err = { 0 };
-    struct audit_check *check = audit_check_open(paths, n, &err);
-    int rc;
-
-    if (check == NULL)
-        fail_msg("%s", err.message);
-    if (mark != NULL)
-        assert_int_equal(audit_check_mark(check, "manifest x", mark, &err), 0);
-    audit_result_release(&result);
-    rc = audit_check_judge(check, &result, &err);
-    assert_true((rc < 0) == (result.damages > 0));
-    assert_true(rc == 0 || err.class == ERR_DAMAGED);
-    audit_check_free(check);
-    return rc;
-}
-
-static int check(void)
-{
-    const char *const path = LOG;
-
-    return check_files(&path, 1, NULL);
-}
-
-static void assert_good(void)
-{
-    if (check() < 0)
-        fail_msg("%s", result.findings[0].text);
-}
-
-/* Exactly these findings of damage, in this order; NULL ends. */
-static void assert_found(const char *first, const char *second)
-{
-    const char *const expected[] = { first, second };
-    size_t n = 0;
-
-    for (size_t i = 0; i < result.n; i++) {
-        if (!result.findings[i].damage)
-            continue;
-        if (n >= 2 || expected[n] == NULL)
-            fail_msg("not expected: %s", result.findings[i].text);
-        assert_string_equal(result.findings[i].text, expected[n]);
-        n++;
-    }
-    assert_true(n == (second != NULL ? 2 : 1));
-}
-
-static int leave(void **state)
-{
-    audit_result_release(&result);
-    return unit_leave_dir(state);
+    (void)state;
+    assert_true(audit_head_parse("9f86d081884c7d65:17:" NO_HASH "   \n", &h));
+    assert_int_equal(h.seq, 17);
+    assert_false(audit_head_parse("", &h));
+    assert_false(audit_head_parse("9f86d081884c7d65:0:" NO_HASH, &h));
+    assert_false(audit_head_parse("9f86d081884c7d65:1:" NO_HASH "0", &h));
+    assert_false(audit_head_parse("9F86d081884c7d65:1:" NO_HASH, &h));
+    assert_false(audit_head_parse("9f86d081884c7d65:1", &h));
+    assert_false(audit_head_parse("9f86d081884c7d65:99999999999999999999:" NO_HASH, &h));
 }
 
 /* ---- an intact log ---------------------------------------------------------------------------------------------- */
@@ -390,226 +250,6 @@ static void head_lost(void **state)
     assert_int_equal(result.n, 0);
 }
 
-/* ---- bent logs -------------------------------------------------------------------------------------------------- */
-
-static void changed(void **state)
-{
-    (void)state;
-    append_many(5);
-    replace(LOG, "event 3", "event 8");
-    assert_int_equal(check(), -1);
-    assert_found(LOG ", line 3: entry 3 was changed: its content is not what its hash stands for", NULL);
-}
-
-static void changed_last(void **state)
-{
-    (void)state;
-    append_many(5);
-    replace(LOG, "event 5", "event 8");
-    assert_int_equal(check(), -1);
-    assert_found(LOG ", line 5: entry 5 was changed: its content is not what its hash stands for", NULL);
-}
-
-static void every_byte(void **state)
-{
-    char *text;
-    size_t n;
-
-    (void)state;
-    append_many(3);
-    text = content(LOG);
-    n = strlen(text);
-    for (size_t i = 0; i < n; i++) {
-        char was = text[i];
-
-        text[i] = was == 'x' ? 'y' : 'x';
-        put(LOG, text);
-        if (check() == 0)
-            fail_msg("byte %zu changed, and nothing was found", i);
-        text[i] = was;
-    }
-    put(LOG, text);
-    assert_good();
-    free(text);
-}
-
-static void every_removed_byte(void **state)
-{
-    char *text;
-    size_t n;
-
-    (void)state;
-    append_many(3);
-    text = content(LOG);
-    n = strlen(text);
-    for (size_t i = 0; i + 1 < n; i++) { /* without its last newline the log says all that it said */
-        FILE *f = fopen(LOG, "w");
-
-        fprintf(f, "%.*s%s", (int)i, text, text + i + 1);
-        fclose(f);
-        if (check() == 0)
-            fail_msg("byte %zu removed, and nothing was found", i);
-    }
-    free(text);
-}
-
-/* Somebody who knows how, and makes the entry's own hash right again. */
-static void forged(void **state)
-{
-    char *text, *line, hash[AUDIT_HASH + 1], forged_line[2048];
-
-    (void)state;
-    append_many(4);
-    replace(LOG, "event 2", "event 8");
-    text = content(LOG);
-    line = line_of(text, 2);
-    *strstr(line, ",\"hash\":") = '\0';
-    audit_hash(hash, line, strlen(line));
-    snprintf(forged_line, sizeof forged_line, "%s,\"hash\":\"%s\"}", line, hash);
-    free(line);
-    line = line_of(text, 2);
-    replace(LOG, line, forged_line);
-    assert_int_equal(check(), -1);
-    assert_found(LOG ", line 2: entry 2 was replaced: the one after it was chained to another", NULL);
-    free(line);
-    free(text);
-}
-
-static void missing(void **state)
-{
-    (void)state;
-    append_many(6);
-    keep_lines("1256");
-    assert_int_equal(check(), -1);
-    assert_found(LOG ", line 3: entries 3 to 4 are missing before it", NULL);
-}
-
-static void moved(void **state)
-{
-    (void)state;
-    append_many(6);
-    keep_lines("124356");
-    assert_int_equal(check(), -1);
-    assert_found(LOG ", line 4: entry 3 stands behind entry 4", NULL);
-}
-
-static void repeated(void **state)
-{
-    (void)state;
-    append_many(3);
-    keep_lines("1223");
-    assert_int_equal(check(), -1);
-    assert_found(LOG ", line 3: entry 2 stands behind entry 2", NULL);
-}
-
-static void added(void **state)
-{
-    (void)state;
-    append_many(2);
-    add(LOG, "what is this\n");
-    assert_int_equal(check(), -1);
-    assert_found(LOG ", line 3: no entry of an audit log, or one that was changed", NULL);
-}
-
-static void cut_end(void **state)
-{
-    (void)state;
-    append_many(5);
-    keep_lines("123");
-    assert_int_equal(check(), -1);
-    assert_found(LOG ": the end is missing: the head beside it names entry 5, and it ends with 3", NULL);
-    append("next"); /* tells of it, and the gap stays */
-    assert_int_equal(check(), -1);
-    assert_found(LOG ", line 4: entries 4 to 5 are missing before it", NULL);
-    {
-        char *text = content(LOG);
-
-        assert_non_null(strstr(text,
-                               "\"level\":\"ERROR\",\"event\":\"Audit log does not end with entry 5, as it must, but "
-                               "with 3\""));
-        free(text);
-    }
-}
-
-static void emptied(void **state)
-{
-    (void)state;
-    append_many(5);
-    put(LOG, "");
-    assert_int_equal(check(), -1);
-    assert_found(LOG ": its end is missing: entry 5 was written, and there is none", NULL);
-}
-
-static void begun_anew(void **state)
-{
-    const char *const path = LOG;
-    char was[AUDIT_HEAD_TEXT], expected[256];
-    struct audit_head head;
-
-    (void)state;
-    append_many(2);
-    head = append("the deed");
-    audit_head_text(was, &head);
-    unlink(LOG);
-    unlink(HEAD);
-    append_many(3);
-    assert_int_equal(check_files(&path, 1, was), 0); /* no damage to this log, but a manifest knows another */
-    snprintf(expected, sizeof expected, "manifest x names entry 3 of another log, %s", head.chain);
-    assert_string_equal(result.findings[0].text, expected);
-}
-
-static void both_cut(void **state)
-{
-    const char *const path = LOG;
-    char was[AUDIT_HEAD_TEXT];
-    struct audit_head head;
-
-    (void)state;
-    append_many(2);
-    head = append("the deed");
-    audit_head_text(was, &head);
-    keep_lines("12");
-    unlink(HEAD);
-    assert_good(); /* the file alone can't tell */
-    assert_int_equal(check_files(&path, 1, was), -1);
-    assert_found(LOG ": the end is missing: manifest x names entry 3, and it ends with 2", NULL);
-    append("another deed"); /* takes the number */
-    assert_good();
-    assert_int_equal(check_files(&path, 1, was), -1);
-    assert_found(LOG ", line 3: entry 3 is not the one that manifest x names", NULL);
-}
-
-static void mark_agrees(void **state)
-{
-    const char *const path = LOG;
-    char text[AUDIT_HEAD_TEXT];
-    struct audit_head head;
-
-    (void)state;
-    append_many(2);
-    head = append("three");
-    append("four");
-    audit_head_text(text, &head);
-    assert_int_equal(check_files(&path, 1, text), 0);
-    assert_int_equal(result.marks, 1);
-    assert_int_equal(result.n, 0);
-}
-
-static void heads(void **state)
-{
-    struct audit_head h;
-
-    (void)state;
-    assert_true(audit_head_parse("9f86d081884c7d65:17:" NO_HASH "   \n", &h));
-    assert_int_equal(h.seq, 17);
-    assert_false(audit_head_parse("", &h));
-    assert_false(audit_head_parse("9f86d081884c7d65:0:" NO_HASH, &h));
-    assert_false(audit_head_parse("9f86d081884c7d65:1:" NO_HASH "0", &h));
-    assert_false(audit_head_parse("9F86d081884c7d65:1:" NO_HASH, &h));
-    assert_false(audit_head_parse("9f86d081884c7d65:1", &h));
-    assert_false(audit_head_parse("9f86d081884c7d65:99999999999999999999:" NO_HASH, &h));
-}
-
 static void garbage(void **state)
 {
     struct audit_chain chain;
@@ -630,9 +270,9 @@ static void garbage(void **state)
     assert_int_equal(result.entries, 0);
 }
 
-#define PROMISE_AT(sentence, function)                  \
-    {                                                   \
-        sentence, function, unit_enter_dir, leave, NULL \
+#define PROMISE_AT(sentence, function)                            \
+    {                                                             \
+        sentence, function, unit_enter_dir, leave_audit_log, NULL \
     }
 
 int main(void)
@@ -650,20 +290,6 @@ int main(void)
         PROMISE_AT("the run after a crash tells of it", crash_is_told),
         PROMISE_AT("a full disk leaves the log as it was", full_disk),
         PROMISE_AT("a head that is lost or torn is found again from the log", head_lost),
-        PROMISE_AT("a changed line is found and named", changed),
-        PROMISE_AT("a change of the last line is found too", changed_last),
-        PROMISE_AT("a change of any byte is found", every_byte),
-        PROMISE_AT("the removal of any byte is found", every_removed_byte),
-        PROMISE_AT("a forged entry with a right hash of its own is found", forged),
-        PROMISE_AT("missing lines are found and numbered", missing),
-        PROMISE_AT("a moved line is found and named, and nothing is called missing", moved),
-        PROMISE_AT("a repeated line is found", repeated),
-        PROMISE_AT("a line that sfb did not write is found", added),
-        PROMISE_AT("a cut-off end is found by the head, told by the next run, and stays", cut_end),
-        PROMISE_AT("an emptied log is found", emptied),
-        PROMISE_AT("a log that was begun anew is told by what manifests name", begun_anew),
-        PROMISE_AT("an end that was cut off with its head is found by a manifest, not without one", both_cut),
-        PROMISE_AT("a manifest that names an entry agrees with it", mark_agrees),
         PROMISE_AT("a file that is no audit log is not written to", garbage),
     };
 
