@@ -1,49 +1,77 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* drill.c - rehearse a recovery, beside everything that is in use. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "applets/applet.h"
 #include "core/backup/drill.h"
 #include "core/backup/settings.h"
+#include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/text.h"
+#include "core/watch/watch.h"
 
 static const char usage[] =
     "drill [OPTIONS] [BACKUP]\n"
     "\n"
     "Takes the latest production backup (or the one that is named) from the store or the local cache, verifies it,\n"
-    "restores it into a database of its own on the staging server, compares every row, runs the smoke tests and drops\n"
-    "the database again. Says how long a recovery takes and how much it would lose. Nothing in use is touched.\n";
+    "restores it, compares every row, examines indexes, constraints and sequences, compares with production as it is now,\n"
+    "runs smoke tests, and says how long a recovery takes and how much it would lose.\n"
+    "It is restored into a database of its own on the staging server, which is dropped afterwards: nothing in use is\n"
+    "touched. --replace puts it in place of the staging database, as `sfb restore` does; --local needs no server.\n";
 
 static const char examples[] =
     "# The latest backup\nsfb drill\n"
     "# With statements that must succeed, and be true where they return a boolean\n"
     "sfb drill --smoke-sql smoke.sql\n"
+    "# In place of the staging database, then ask the application that uses it\n"
+    "sfb drill --replace --force --smoke-url https://staging.example.com/health\n"
+    "# With no server but the programs of this host\nsfb drill --local\n"
     "# A certain one, and look at it afterwards\n"
     "sfb drill --keep s3://signupflow-backups/production/daily/backup-20251023-020000.dump\n";
 
 static struct {
-    const char *smoke_sql;
-    int jobs;
-    bool keep, jobs_given, verbose;
-} opt;
+    const char *moment, *smoke_sql, *smoke_cmd, *smoke_url, *smoke_text, *max_drift;
+    int jobs, smoke_status, smoke_seconds;
+    bool replace, local, keep, force, production, jobs_given, verbose;
+} opt = { .smoke_seconds = 60, .production = true };
 
 static const struct opt options[] = {
-    OPT_TEXT(0, "smoke-sql", "FILE", &opt.smoke_sql, "statements that must succeed; single booleans must be\ntrue"),
+    OPT_TEXT('p', "point-in-time", "TIME", &opt.moment, "drill with the newest backup that is not from after\nTIME"),
+    OPT_FLAG(0, "replace", &opt.replace, "restore over the staging database"),
+    OPT_FLAG(0, "force", &opt.force, "with --replace: without a question"),
+    OPT_FLAG(0, "local", &opt.local, "on a throwaway server of this host's own PostgreSQL\nprograms"),
     OPT_FLAG(0, "keep", &opt.keep, "leave the restored database on the server"),
+    OPT_TEXT(0, "smoke-sql", "FILE", &opt.smoke_sql,
+             "statements that must succeed; where one returns a\nboolean it must be true. Nothing they write stays"),
+    OPT_TEXT(0, "smoke-cmd", "COMMAND", &opt.smoke_cmd,
+             "for /bin/sh, must exit with 0; finds the database by\nDATABASE_URL and PG*"),
+    OPT_TEXT(0, "smoke-url", "URL", &opt.smoke_url, "must answer with a status of 2xx"),
+    OPT_INT(0, "smoke-status", "N", 100, 599, &opt.smoke_status, NULL, "with --smoke-url: this status"),
+    OPT_TEXT(0, "smoke-text", "TEXT", &opt.smoke_text, "with --smoke-url: this has to be in the answer"),
+    OPT_INT(0, "smoke-deadline", "SECONDS", 1, 86400, &opt.smoke_seconds, NULL,
+            "for each statement, the command, and all tries of the\nURL (default 60)"),
+    OPT_FLAG(0, "production", &opt.production,
+             "compare with production now (default);\n--no-production asks nothing of it"),
+    OPT_TEXT(0, "max-drift", "PERCENT", &opt.max_drift,
+             "how far production's rows may be from the backup's:\nall together, and each table of 1,000 or more"),
     OPT_INT('j', "jobs", "N", 1, 256, &opt.jobs, &opt.jobs_given, "restore jobs (default: one for each processor)"),
     OPT_FLAG('v', "verbose", &opt.verbose, "verbose output (debugging)"),
     OPT_END,
 };
 
 static const struct exit_map exits[] = {
-    { ERR_NOT_FOUND, 1, "backup not found" },
+    { ERR_NOT_FOUND, 1, "backup not found, or its store can't be read" },
+    { ERR_STORE, 1, NULL },
     { ERR_DAMAGED, 2, "backup verification failure" },
     { ERR_CONNECT, 3, "database connection failure" },
     { ERR_NONE, 4, "the restore failed" },
-    { ERR_PROOF, 5, "the restored data is not what was backed up, or a smoke test failed" },
+    { ERR_PROOF, 5, "the restored data is not what was backed up, or another check or smoke test failed" },
+    { ERR_CANCELLED, 6, "user cancelled operation (--replace)" },
     { ERR_CONFIG, 7, "usage or configuration" },
     { ERR_USAGE, 7, NULL },
     EXITS_END,
@@ -51,49 +79,176 @@ static const struct exit_map exits[] = {
 
 static const char *const links[] = { "test-restore", NULL };
 
+/* ---- what is wanted ---------------------------------------------------------------------------------------------- */
+
+static int check_combinations(int argc, char **argv, struct err *err)
+{
+    if (argc > 1)
+        return err_set(err, ERR_USAGE, "one backup at a time: %s", argv[1]);
+    if (opt.replace && opt.local)
+        return err_set(err, ERR_USAGE, "either --replace or --local");
+    if (opt.keep && opt.local)
+        return err_set(err, ERR_USAGE, "--keep does not go with --local: the whole server is removed");
+    if (opt.force && !opt.replace)
+        return err_set(err, ERR_USAGE, "--force goes with --replace; nothing else asks");
+    if (opt.smoke_url == NULL && (opt.smoke_text != NULL || opt.smoke_status != 0))
+        return err_set(err, ERR_USAGE, "%s goes with --smoke-url", opt.smoke_text ? "--smoke-text" : "--smoke-status");
+    return 0;
+}
+
+static int parse_drift(double *limit, struct err *err)
+{
+    char *end = NULL;
+
+    *limit = -1;
+    if (opt.max_drift == NULL)
+        return 0;
+    *limit = strtod(opt.max_drift, &end);
+    if (end == opt.max_drift || *end != '\0' || !(*limit >= 0 && *limit <= 100))
+        return err_set(err, ERR_USAGE, "--max-drift is a number of percent from 0 to 100, not %s", opt.max_drift);
+    return 0;
+}
+
+static int parse_wishes(const struct settings *settings, int argc, char **argv, struct drill_params *p, struct err *err)
+{
+    *p = (struct drill_params){
+        .settings = settings,
+        .what = argc == 1 ? argv[0] : NULL,
+        .where = opt.replace ? DRILL_REPLACE
+               : opt.local   ? DRILL_LOCAL
+                             : DRILL_BESIDE,
+        .keep = opt.keep,
+        .smoke_sql = opt.smoke_sql,
+        .smoke_cmd = opt.smoke_cmd,
+        .smoke_url = opt.smoke_url,
+        .smoke_text = opt.smoke_text,
+        .smoke_status = opt.smoke_status,
+        .smoke_seconds = (unsigned)opt.smoke_seconds,
+        .no_production = !opt.production,
+    };
+    if (check_combinations(argc, argv, err) < 0 || parse_drift(&p->max_drift, err) < 0)
+        return -1;
+    if (opt.moment != NULL && !clock_parse_iso(opt.moment, &p->moment)) {
+        err_set(err, ERR_USAGE, "--point-in-time %s is no time", opt.moment);
+        err_hint(err, "like this: --point-in-time 2025-10-23T12:00:00Z");
+        return -1;
+    }
+    if (!opt.jobs_given && settings_int(settings, SETTING_JOBS, 0, 256, &opt.jobs, err) < 0)
+        return -1;
+    p->jobs = opt.jobs > 0 ? (unsigned)opt.jobs : os_cpus();
+    return 0;
+}
+
+/* ---- --replace asks ---------------------------------------------------------------------------------------------- */
+
+static int agree(const struct drill_result *r, struct err *err)
+{
+    char when[CLOCK_TEXT], answer[64];
+    ssize_t n;
+
+    if (!isatty(STDIN_FILENO)) {
+        err_set(err, ERR_CANCELLED, "nobody is at the terminal to confirm; nothing was touched");
+        err_hint(err, "--force replaces the staging database without asking; without --replace it is left alone");
+        return -1;
+    }
+    log_say("%s", "");
+    log_say("⚠️  You are about to REPLACE the staging database %s by %s (%s UTC).", r->database, r->backup,
+            clock_log(when, r->taken));
+    printf("Are you sure you want to continue? [y/N]: ");
+    fflush(stdout);
+    n = read(STDIN_FILENO, answer, sizeof answer - 1);
+    answer[n > 0 ? n : 0] = '\0';
+    answer[strcspn(answer, "\r\n")] = '\0';
+    if (os_check_interrupt(err) < 0)
+        return -1;
+    log_say("%s", "");
+    if (strcasecmp(answer, "y") != 0 && strcasecmp(answer, "yes") != 0)
+        return err_set(err, ERR_CANCELLED, "cancelled: nothing was touched");
+    return 0;
+}
+
+/* ---- what is said, and remembered -------------------------------------------------------------------------------- */
+
 static void report(const struct drill_result *r)
 {
+    static const char *const signs[] = { "✅", "❌", "⚠️ ", "➖" };
     char text[TEXT_SHORT], when[CLOCK_TEXT];
+    struct buf phases;
 
     log_say("%s", "");
     log_say("📊 Drill Report:");
-    log_say("   Backup: %s", r->backup);
-    log_say("   Backup Date: %s UTC", clock_log(when, r->taken));
-    log_say("   Database Size: %s (uncompressed)", text_size(text, r->database_size));
-    log_say("   Rows: %s (%s)", text_count(text, r->n_rows),
-            r->proven ? "each compared with the dump's, and equal" : "counted; there was nothing to compare with");
+    if (*r->backup != '\0')
+        log_say("   Backup: %s", r->location);
+    if (r->taken != 0)
+        log_say("   Backup Date: %s UTC", clock_log(when, r->taken));
+    if (r->database_size > 0)
+        log_say("   Database Size: %s (uncompressed)", text_size(text, r->database_size));
+    for (size_t i = 0; i < r->n_checks; i++)
+        log_say("   %s %s%s%s%s", signs[r->checks[i].outcome], r->checks[i].name,
+                *r->checks[i].detail != '\0' ? " (" : "", r->checks[i].detail, *r->checks[i].detail != '\0' ? ")" : "");
+    buf_init(&phases, 4096);
     for (size_t i = 0; i < r->n_phases; i++)
-        log_say("   Time to %s: %s", r->phases[i].name, text_duration(text, r->phases[i].seconds));
-    if (opt.keep)
+        buf_printf(&phases, "%s%s %s", i > 0 ? ", " : "", r->phases[i].name, text_duration(text, r->phases[i].seconds));
+    log_say("   Time: %s", phases.data);
+    buf_release(&phases);
+    if (r->kept && r->where == DRILL_BESIDE)
         log_say("   Kept as database: %s", r->database);
+    if (*r->pre_restore != '\0')
+        log_say("   Staging as it was: %s", r->pre_restore);
     log_say("%s", "");
+    if (!r->passed)
+        return;
     log_say("⏱️  Recovery takes %s", text_duration(text, r->recovery_seconds));
     log_say("🕳️  Lost would be what happened in the last %s",
             text_duration(text, (double)(clock_now() - r->taken)));
     log_say("✅ Drill completed successfully");
 }
 
+static int note(struct run *run, const struct drill_result *r, struct err *err)
+{
+    run->taken = r->taken;
+    run->size = r->size;
+    run->database_size = r->database_size;
+    run->rows = r->n_rows;
+    run->tables = r->n_tables;
+    run->stored = r->stored;
+    run->proven = r->proven;
+    run->verified = r->passed;
+    run->recovery_seconds = r->proven ? r->recovery_seconds : 0;
+    for (size_t i = 0; i < r->n_phases; i++)
+        if (run_phase(run, r->phases[i].name, r->phases[i].seconds, err) < 0)
+            return -1;
+    if (*r->backup == '\0')
+        return 0;
+    return run_set(&run->environment, r->environment, err) < 0 || run_set(&run->backup, r->backup, err) < 0 ||
+                   run_set(&run->location, r->location, err) < 0 || run_set(&run->database, r->database, err) < 0 ||
+                   run_set(&run->md5, r->md5, err) < 0
+             ? -1
+             : 0;
+}
+
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
-    struct drill_params p = { .settings = ctx->settings, .smoke_sql = opt.smoke_sql, .keep = opt.keep };
     struct drill_result result;
+    struct drill_params p;
     int rc;
 
     log_verbose(opt.verbose);
-    if (argc > 1)
-        return err_set(err, ERR_USAGE, "one backup at a time: %s", argv[1]);
-    if (!opt.jobs_given && settings_int(ctx->settings, SETTING_JOBS, 0, 256, &opt.jobs, err) < 0)
+    if (parse_wishes(ctx->settings, argc, argv, &p, err) < 0 || run_set(&ctx->run->environment, "production", err) < 0)
         return -1;
-    p.jobs = opt.jobs > 0 ? (unsigned)opt.jobs : os_cpus();
-    p.what = argc == 1 ? argv[0] : NULL;
+    if (opt.replace && !opt.force)
+        p.agree = agree;
+    watch_begin(ctx->settings, ctx->run);
     log_say("🧪 Starting restore drill...");
     log_say("%s", "");
     rc = drill_run(&p, &result, err);
-    if (rc == 0)
+    if (note(ctx->run, &result, err) < 0)
+        rc = -1;
+    if (rc == 0 || result.n_phases > 1)
         report(&result);
     drill_release(&result);
     return rc;
 }
 
 APPLET(drill, .summary = "rehearse a recovery and prove it", .usage = usage, .examples = examples, .options = options,
-       .exits = exits, .wants_settings = true, .links = links, .run = run);
+       .exits = exits, .wants_settings = true, .watched = RUN_DRILL, .links = links, .run = run);

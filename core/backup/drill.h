@@ -52,7 +52,8 @@ struct drill_check {
 };
 
 struct drill_phase {
-    char *name; /* "fetch", "verify", "restore", "prove", "examine", "production", "smoke tests", "clear up" */
+    char
+        *name; /* "choose", "fetch", "verify", "restore", "prove", "examine", "production", "smoke tests", "clear up" */
     double seconds;
     bool recovery; /* a recovery in earnest would take this time, too */
 };

@@ -546,6 +546,15 @@ int integrity_check_stored(struct store *store, const char *key, const struct in
     return check_archive(&c);
 }
 
+enum check_depth integrity_depth(const char *path)
+{
+    char *manifest = manifest_path_of(path);
+    bool described = manifest != NULL && access(manifest, F_OK) == 0;
+
+    free(manifest);
+    return described ? CHECK_QUICK : CHECK_ALL;
+}
+
 void integrity_release(struct integrity *found)
 {
     manifest_release(&found->manifest);

@@ -45,6 +45,10 @@ struct integrity_params {
     bool ignore_manifest; /* judge the file alone */
 };
 
+/* How deep to look before a restore. With a manifest CHECK_QUICK: the SHA-256 of the whole file is compared, and what has
+ * that sum was inflated and counted row by row when it was made. Without one the archive is all there is: CHECK_ALL. */
+enum check_depth integrity_depth(const char *path);
+
 /* 0: good. ERR_NOT_FOUND: no such file, or it can't be opened. ERR_DAMAGED: the message says what, where (offset, table)
  * and what was expected; the line of the check that failed is the last of found->lines. found holds what was learnt
  * either way; always release it. With fd not NULL the file stays open there on success, so that what was checked is

@@ -101,21 +101,10 @@ static int download(struct recovery *r, struct err *err)
     return 0;
 }
 
-/* With a manifest the SHA-256 of the whole file is compared, and what has that sum was inflated and counted row by row
- * when it was made. Without one the archive is all there is. */
-static enum check_depth depth(const struct recovery *r)
-{
-    char *manifest = manifest_path_of(r->choice.path);
-    bool described = manifest != NULL && access(manifest, F_OK) == 0;
-
-    free(manifest);
-    return r->params.quick || described ? CHECK_QUICK : CHECK_ALL;
-}
-
 static int verify(struct recovery *r, struct err *err)
 {
     struct integrity_params p = {
-        .depth = depth(r),
+        .depth = r->params.quick ? CHECK_QUICK : integrity_depth(r->choice.path),
         .jobs = r->params.jobs,
         .bindir = settings_get(r->params.settings, SETTING_PG_BINDIR),
     };
