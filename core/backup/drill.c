@@ -266,7 +266,7 @@ static int restore_audited(struct drill *d, struct err *err)
 /* A backup without a manifest left no counts: what is there now is what production is compared with. */
 static int count_tables(struct drill *d, struct err *err)
 {
-    struct census_params p = { .target = d->target };
+    struct census_params p = { .target = d->target, .counted_bytes = INT64_MAX };
     struct census c = { 0 };
     int rc;
 

@@ -46,39 +46,44 @@ static void put_name(struct buf *out, const struct proof_fact *f)
     conn_quote_name(out, f->name);
 }
 
-/* reltuples was true of relpages; below 0 (before 14: both 0), nobody has ever looked. */
-static void put_estimate(struct buf *sql, const struct proof_fact *f)
+/* One statement decides, and locks this table alone. reltuples was true of relpages; below 0 (before 14: both 0), nobody
+ * has ever looked. */
+static void put_query(struct buf *sql, const struct census_params *p, const struct proof_fact *f)
 {
-    buf_puts(sql, "SELECT CASE WHEN c.reltuples >= 0 AND c.relpages > 0 THEN (c.reltuples::numeric / c.relpages *"
-                  " (pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8))::int8 END"
-                  " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                  " WHERE n.nspname = ");
-    conn_quote_text(sql, f->schema);
-    buf_puts(sql, " AND c.relname = ");
-    conn_quote_text(sql, f->name);
+    struct buf name;
+
+    buf_init(&name, 1024);
+    put_name(&name, f);
+    buf_printf(sql,
+               "SELECT s.size > %llu, CASE WHEN s.size <= %llu THEN (SELECT pg_catalog.count(*) FROM %s%s %s)"
+               " WHEN s.reltuples >= 0 AND s.relpages > 0"
+               " THEN (s.reltuples::numeric / s.relpages * (s.size / s.page))::int8 END"
+               " FROM (SELECT c.reltuples, c.relpages, pg_catalog.pg_relation_size(c.oid) AS size,"
+               " pg_catalog.current_setting('block_size')::int8 AS page FROM pg_catalog.pg_class c WHERE c.oid = ",
+               (unsigned long long)p->counted_bytes, (unsigned long long)p->counted_bytes,
+               f->kind == 'r' ? "ONLY " : "", name.data, f->condition);
+    conn_quote_text(sql, name.data);
+    buf_puts(sql, "::pg_catalog.regclass) s");
+    buf_release(&name);
 }
 
 static int count(PGconn *c, const struct census_params *p, const struct proof_fact *f, struct census_table *t,
                  struct err *err)
 {
+    PGresult *r = NULL;
     struct buf sql;
-    char *value = NULL;
 
-    t->estimated = p->counted_bytes > 0 && f->kind == 'r' && f->bytes > p->counted_bytes;
     buf_init(&sql, 65536);
-    if (t->estimated) {
-        put_estimate(&sql, f);
-    } else {
-        buf_printf(&sql, "SELECT pg_catalog.count(*) FROM %s", f->kind == 'r' ? "ONLY " : "");
-        put_name(&sql, f);
-        buf_printf(&sql, " %s", f->condition);
-    }
+    put_query(&sql, p, f);
     if (buf_check(&sql, err) == 0)
-        value = conn_value(c, ERR_RESTORE, err, sql.data, 0, NULL);
+        r = conn_query(c, ERR_RESTORE, err, sql.data, 0, NULL);
     buf_release(&sql);
-    t->known = value != NULL && *value != '\0';
-    t->rows = t->known ? strtoull(value, NULL, 10) : 0;
-    free(value);
+    if (r != NULL && PQntuples(r) == 1) {
+        t->estimated = *PQgetvalue(r, 0, 0) == 't';
+        t->known = !PQgetisnull(r, 0, 1);
+        t->rows = strtoull(PQgetvalue(r, 0, 1), NULL, 10);
+    }
+    PQclear(r);
     if (!t->known && err->class == ERR_NONE)
         err_set(err, ERR_RESTORE, "it is too large to be counted, and was never analyzed");
     return t->known ? 0 : -1;
@@ -126,7 +131,7 @@ int census_take(const struct census_params *p, struct census *out, struct err *e
 
     memset(out, 0, sizeof *out);
     c = conn_open(p->target, SESSION, err);
-    if (c == NULL || proof_facts_read(c, &facts, err) < 0)
+    if (c == NULL || proof_facts_read(c, false, &facts, err) < 0)
         goto out;
     out->tables = calloc(facts.n + 1, sizeof *out->tables);
     rc = out->tables != NULL ? count_all(c, p, &facts, out, err) : err_no_memory(err);

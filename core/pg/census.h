@@ -27,7 +27,7 @@ struct census {
 
 struct census_params {
     const struct target *target;
-    uint64_t counted_bytes; /* 0: whatever their size */
+    uint64_t counted_bytes; /* INT64_MAX: whatever their size */
     /* Is the table one that somebody asks for? A partitioned table is counted as a whole when it is, else each of its
      * partitions; of an extension's tables only those are counted. NULL: none is. */
     bool (*wanted)(void *cookie, const char *schema, const char *name);

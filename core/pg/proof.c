@@ -478,7 +478,7 @@ int proof_run(const struct proof_params *p, uint64_t *rows, struct err *err)
     if (c == NULL)
         return -1;
     f.version = PQserverVersion(c);
-    if (proof_facts_read(c, &f.facts, err) < 0 || collect_expected(&f, err) < 0 || make_session(&f, c, "UTC", err) < 0)
+    if (proof_facts_read(c, true, &f.facts, err) < 0 || collect_expected(&f, err) < 0 || make_session(&f, c, "UTC", err) < 0)
         goto out;
     match(&f);
     if (plan_parts(&f, err) < 0 || (p->objects != NULL && add_part(&f, (struct part){ .item = NULL }, err) < 0))
@@ -508,7 +508,7 @@ int proof_count(const struct target *target, unsigned jobs, uint64_t *tables, ui
 
     if (c == NULL)
         return -1;
-    if (proof_facts_read(c, &f.facts, err) < 0 || collect_expected(&f, err) < 0)
+    if (proof_facts_read(c, true, &f.facts, err) < 0 || collect_expected(&f, err) < 0)
         goto out;
     match(&f);
     if (plan_parts(&f, err) < 0 || crew_run(target, NULL, jobs, f.n_parts, read_part, &f, err) < 0)

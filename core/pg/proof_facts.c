@@ -13,15 +13,16 @@ static int compare(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->name, y->name);
 }
 
-int proof_facts_read(PGconn *c, struct proof_facts *out, struct err *err)
+int proof_facts_read(PGconn *c, bool with_sizes, struct proof_facts *out, struct err *err)
 {
     static const char columns[] =
         "SELECT n.nspname, c.relname, c.relkind, coalesce(x.condition, ''),"
         " EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
-        "  AND d.objid = c.oid AND d.deptype = 'e'),"
-        " CASE c.relkind WHEN 'r' THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END,"
-        " CASE c.relkind WHEN 'r' THEN pg_catalog.pg_relation_size(c.oid) /"
-        "  pg_catalog.current_setting('block_size')::int ELSE 0 END,";
+        "  AND d.objid = c.oid AND d.deptype = 'e'),";
+    static const char sizes[] = " CASE c.relkind WHEN 'r' THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END,"
+                                " CASE c.relkind WHEN 'r' THEN pg_catalog.pg_relation_size(c.oid) /"
+                                "  pg_catalog.current_setting('block_size')::int ELSE 0 END,";
+    static const char no_sizes[] = " 0, 0,";
     static const char roots[] = " rn.nspname, rc.relname", no_roots[] = " NULL, NULL"; /* before 12 */
     static const char tables[] =
         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -36,8 +37,8 @@ int proof_facts_read(PGconn *c, struct proof_facts *out, struct err *err)
     char sql[2048];
     PGresult *r;
 
-    snprintf(sql, sizeof sql, "%s%s%s%s%s", columns, has_roots ? roots : no_roots, tables, has_roots ? join_roots : "",
-             which);
+    snprintf(sql, sizeof sql, "%s%s%s%s%s%s", columns, with_sizes ? sizes : no_sizes, has_roots ? roots : no_roots,
+             tables, has_roots ? join_roots : "", which);
     r = conn_query(c, ERR_RESTORE, err, sql, 0, NULL);
     memset(out, 0, sizeof *out);
     if (r == NULL)

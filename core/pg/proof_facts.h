@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* proof_facts.h - for proof.c alone: the tables that a restored database has, as its catalog tells. */
+/* proof_facts.h - for proof.c and census.c: the tables that a database has, as its catalog tells. */
 #pragma once
 #include "core/pg/proof.h"
 
@@ -20,7 +20,8 @@ struct proof_facts {
     size_t n;
 };
 
-int proof_facts_read(PGconn *c, struct proof_facts *out, struct err *err);
+/* Sizes (bytes, pages) need a lock on every table: without them nobody is waited for. */
+int proof_facts_read(PGconn *c, bool with_sizes, struct proof_facts *out, struct err *err);
 void proof_facts_release(struct proof_facts *f);
 struct proof_fact *proof_facts_find(const struct proof_facts *f, const char *schema, const char *name); /* or NULL */
 
