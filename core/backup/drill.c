@@ -236,7 +236,7 @@ static int restore(struct drill *d, struct err *err)
     return rc;
 }
 
-/* The staging database is changed for others to see: as any restore it is told to those who read the audit log. */
+/* The staging database is changed for others to see: as with any restore, those who read the audit log are told. */
 static int restore_audited(struct drill *d, struct err *err)
 {
     double from = clock_monotonic();
@@ -245,7 +245,6 @@ static int restore_audited(struct drill *d, struct err *err)
 
     if (d->p->where != DRILL_REPLACE)
         return restore(d, err);
-    audit_open(&d->audit, d->p->settings, &d->places, "restore");
     audit_event(&d->audit, AUDIT_WARNING, "Restore initiated (user: %s, backup: %s, target: staging)", os_user(),
                 d->r->backup);
     rc = restore(d, err);
@@ -365,6 +364,9 @@ static int prepare(struct drill *d, struct err *err)
     if (drill_smoke_check(d->p, err) < 0 || places_open(s, &d->places, err) < 0 ||
         places_lock(s, &d->places, "drill", &d->lock, err) < 0)
         return -1;
+    audit_open(&d->audit, s, &d->places, AUDIT_DRILL);
+    audit_event(&d->audit, AUDIT_INFO, "Drill started (user: %s, pid: %ld, %s)", os_user(), (long)getpid(),
+                drill_where_name(d->p->where));
     if (d->p->where == DRILL_REPLACE && places_lock(s, &d->places, "staging", &d->staging_lock, err) < 0)
         return -1;
     return drill_server_find(d, err);
@@ -401,6 +403,18 @@ static int clear_up(struct drill *d, int rc, struct err *err)
     return drill_phase_add(d->r, "clear up", clock_monotonic() - from, false, err) < 0 ? -1 : rc;
 }
 
+static void tell_audit(struct drill *d, int rc, const struct err *err, double seconds)
+{
+    char duration[TEXT_SHORT];
+
+    if (rc == 0)
+        audit_event(&d->audit, AUDIT_INFO, "Drill completed (duration: %s, backup: %s, %s)",
+                    text_duration(duration, seconds), d->r->backup, d->r->proven ? "proven" : "not proven");
+    else
+        audit_event(&d->audit, AUDIT_ERROR, "Drill failed (backup: %s): %s",
+                    *d->r->backup != '\0' ? d->r->backup : "none", err->message);
+}
+
 static void release(struct drill *d)
 {
     if (d->is_checked)
@@ -430,6 +444,7 @@ int drill_run(const struct drill_params *p, struct drill_result *result, struct 
     if (drill_result_begin(result, p->where, err) == 0)
         rc = clear_up(&d, run(&d, err), err);
     drill_result_end(result, rc, err, clock_monotonic() - from);
+    tell_audit(&d, rc, err, result->seconds);
     release(&d);
     return rc;
 }
