@@ -3,19 +3,29 @@
 
 #include <string.h>
 
-/* RFC 1321, sixteen at a time: the compiler's vectors, so that it runs everywhere, and well where there is AVX2. */
-typedef uint32_t lanes __attribute__((vector_size(4 * MD5X_LANES)));
+/* RFC 1321, two sets of sixteen at a time: the compiler's vectors, so that it runs everywhere, and well where there is
+ * AVX2. One set's step has nothing to do but wait for its own step before; meanwhile the other set's is done. */
+#define SET 16
+#define SETS 2
+_Static_assert(SET *SETS == MD5X_LANES, "all lanes are in a set");
+typedef uint32_t lanes __attribute__((vector_size(4 * SET)));
 
 #define ROTATE(x, n) ((x) << (n) | (x) >> (32 - (n)))
 #define F(x, y, z) ((z) ^ ((x) & ((y) ^ (z))))
 #define G(x, y, z) ((y) ^ ((z) & ((x) ^ (y))))
 #define H(x, y, z) ((x) ^ (y) ^ (z))
 #define I(x, y, z) ((y) ^ ((x) | ~(z)))
-#define STEP(f, a, b, c, d, word, n, add)                                                           \
-    do {                                                                                            \
-        a += w[word] + (uint32_t)(add); /* has no need to wait for the step before; the rest has */ \
-        a += f(b, c, d);                                                                            \
-        a = ROTATE(a, n) + b;                                                                       \
+#define STEP_OF(s, f, a, b, c, d, word, n, add)                                                           \
+    do {                                                                                                  \
+        a[s] += w[s][word] + (uint32_t)(add); /* has no need to wait for the step before; the rest has */ \
+        a[s] += f(b[s], c[s], d[s]);                                                                      \
+        a[s] = ROTATE(a[s], n) + b[s];                                                                    \
+    } while (0)
+#define STEP(...)                    \
+    do {                             \
+        STEP_OF(0, __VA_ARGS__);     \
+        if (sets > 1)                \
+            STEP_OF(1, __VA_ARGS__); \
     } while (0)
 #define FOUR(f, i, step, n1, n2, n3, n4, add1, add2, add3, add4) \
     do {                                                         \
@@ -62,7 +72,7 @@ static inline __attribute__((always_inline)) void turn(eight w[8], const uint8_t
     }
 }
 
-static inline __attribute__((always_inline)) void load(lanes w[8], const uint8_t *const pieces[MD5X_LANES], size_t at)
+static inline __attribute__((always_inline)) void load(lanes w[8], const uint8_t *const pieces[SET], size_t at)
 {
     eight low[8], high[8];
 
@@ -79,18 +89,21 @@ static inline __attribute__((always_inline)) void load(lanes w[8], const uint8_t
 
 /* NOLINTNEXTLINE(readability-function-size): the sixty-four steps of it */
 static inline __attribute__((always_inline)) void blocks(struct md5x *m, const uint8_t *const pieces[MD5X_LANES],
-                                                         size_t n)
+                                                         size_t n, int sets)
 {
-    lanes w[16], a, b, c, d, a0, b0, c0, d0;
+    lanes w[SETS][16], a[SETS], b[SETS], c[SETS], d[SETS], before[4][SETS];
 
-    memcpy(&a, m->state[0], sizeof a);
-    memcpy(&b, m->state[1], sizeof b);
-    memcpy(&c, m->state[2], sizeof c);
-    memcpy(&d, m->state[3], sizeof d);
+    memcpy(a, m->state[0], sizeof a);
+    memcpy(b, m->state[1], sizeof b);
+    memcpy(c, m->state[2], sizeof c);
+    memcpy(d, m->state[3], sizeof d);
     for (size_t at = 0; at < n; at += 64) {
-        load(w, pieces, at);
-        load(w + 8, pieces, at + 32);
-        a0 = a, b0 = b, c0 = c, d0 = d;
+#pragma GCC unroll 2
+        for (int s = 0; s < sets; s++) {
+            load(w[s], pieces + SET * s, at);
+            load(w[s] + 8, pieces + SET * s, at + 32);
+            before[0][s] = a[s], before[1][s] = b[s], before[2][s] = c[s], before[3][s] = d[s];
+        }
         FOUR(F, 0, 1, 7, 12, 17, 22, 0xd76aa478, 0xe8c7b756, 0x242070db, 0xc1bdceee);
         FOUR(F, 4, 1, 7, 12, 17, 22, 0xf57c0faf, 0x4787c62a, 0xa8304613, 0xfd469501);
         FOUR(F, 8, 1, 7, 12, 17, 22, 0x698098d8, 0x8b44f7af, 0xffff5bb1, 0x895cd7be);
@@ -107,31 +120,29 @@ static inline __attribute__((always_inline)) void blocks(struct md5x *m, const u
         FOUR(I, 12, 7, 6, 10, 15, 21, 0x655b59c3, 0x8f0ccc92, 0xffeff47d, 0x85845dd1);
         FOUR(I, 8, 7, 6, 10, 15, 21, 0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1);
         FOUR(I, 4, 7, 6, 10, 15, 21, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391);
-        a += a0, b += b0, c += c0, d += d0;
+#pragma GCC unroll 2
+        for (int s = 0; s < sets; s++)
+            a[s] += before[0][s], b[s] += before[1][s], c[s] += before[2][s], d[s] += before[3][s];
     }
-    memcpy(m->state[0], &a, sizeof a);
-    memcpy(m->state[1], &b, sizeof b);
-    memcpy(m->state[2], &c, sizeof c);
-    memcpy(m->state[3], &d, sizeof d);
+    memcpy(m->state[0], a, sizeof a);
+    memcpy(m->state[1], b, sizeof b);
+    memcpy(m->state[2], c, sizeof c);
+    memcpy(m->state[3], d, sizeof d);
 }
 
-static void blocks_anywhere(struct md5x *m, const uint8_t *const pieces[MD5X_LANES], size_t n)
-{
-    blocks(m, pieces, n);
-}
+#define BLOCKS_FOR(name, target)                                                               \
+    target static void name(struct md5x *m, const uint8_t *const pieces[MD5X_LANES], size_t n) \
+    {                                                                                          \
+        if (m->lanes > SET)                                                                    \
+            blocks(m, pieces, n, SETS);                                                        \
+        else                                                                                   \
+            blocks(m, pieces, n, 1);                                                           \
+    }
 
+BLOCKS_FOR(blocks_anywhere, )
 #ifdef __x86_64__
-__attribute__((target("avx2"))) static void blocks_avx2(struct md5x *m, const uint8_t *const pieces[MD5X_LANES],
-                                                        size_t n)
-{
-    blocks(m, pieces, n);
-}
-
-__attribute__((target("avx512f"))) static void blocks_avx512(struct md5x *m, const uint8_t *const pieces[MD5X_LANES],
-                                                             size_t n)
-{
-    blocks(m, pieces, n);
-}
+BLOCKS_FOR(blocks_avx2, __attribute__((target("avx2"))))
+BLOCKS_FOR(blocks_avx512, __attribute__((target("avx512f"))))
 #endif
 
 static void run(struct md5x *m, const uint8_t *const pieces[MD5X_LANES], size_t n)
@@ -146,11 +157,12 @@ static void run(struct md5x *m, const uint8_t *const pieces[MD5X_LANES], size_t 
         blocks_anywhere(m, pieces, n);
 }
 
-void md5x_init(struct md5x *m)
+void md5x_init(struct md5x *m, unsigned lanes_used)
 {
     static const uint32_t start[4] = { 0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476 };
 
     m->bytes = 0;
+    m->lanes = lanes_used;
     for (int i = 0; i < 4; i++)
         for (int lane = 0; lane < MD5X_LANES; lane++)
             m->state[i][lane] = start[i];

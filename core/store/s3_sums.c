@@ -6,7 +6,7 @@
 #include "core/base/os.h"
 
 #define PIECE (128 * 1024)
-#define LANE (32 * 1024 + 64) /* a little apart, so that the lanes don't share the same lines of the cache */
+#define LANE (16 * 1024 + 64) /* a little apart, so that the lanes don't share the same lines of the cache */
 
 static int read_exactly(int fd, void *to, size_t n, uint64_t offset, struct err *err)
 {
@@ -83,7 +83,7 @@ int s3_sums_many(struct part *const *parts, unsigned n, int fd, struct err *err)
 
     if (!buffer)
         return err_no_memory(err);
-    md5x_init(&m);
+    md5x_init(&m, n);
     for (; size - at > want; at += want) {
         if (load(parts, n, fd, at, want, buffer, pieces, err) < 0)
             goto out;

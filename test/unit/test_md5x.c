@@ -27,9 +27,9 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void expect(uint8_t sums[MD5X_LANES][16], size_t n)
+static void expect(uint8_t sums[MD5X_LANES][16], unsigned used, size_t n)
 {
-    for (int i = 0; i < MD5X_LANES; i++) {
+    for (unsigned i = 0; i < used; i++) {
         struct digest *d = digest_new(DIGEST_MD5);
         struct digest_sum sum;
 
@@ -47,9 +47,11 @@ static void all_sizes(void **state)
 
     (void)state;
     for (size_t n = 0; n < 300; n++) {
-        md5x_init(&m);
+        unsigned used = n % 2 ? MD5X_LANES : 1 + (unsigned)(n / 2) % MD5X_LANES;
+
+        md5x_init(&m, used);
         md5x_end(&m, (const uint8_t *const *)lanes, n, sums);
-        expect(sums, n);
+        expect(sums, used, n);
     }
 }
 
@@ -60,50 +62,53 @@ static void in_pieces(void **state)
     struct md5x m;
 
     (void)state;
-    md5x_init(&m);
-    md5x_put(&m, (const uint8_t *const *)lanes, 64);
-    for (int i = 0; i < MD5X_LANES; i++)
-        at[i] = lanes[i] + 64;
-    md5x_put(&m, at, 128 * 64);
-    for (int i = 0; i < MD5X_LANES; i++)
-        at[i] += 128 * 64;
-    md5x_end(&m, at, 12345, sums);
-    expect(sums, 64 + 128 * 64 + 12345);
+    for (unsigned used = 1; used <= MD5X_LANES; used++) {
+        md5x_init(&m, used);
+        md5x_put(&m, (const uint8_t *const *)lanes, 64);
+        for (int i = 0; i < MD5X_LANES; i++)
+            at[i] = lanes[i] + 64;
+        md5x_put(&m, at, 128 * 64);
+        for (int i = 0; i < MD5X_LANES; i++)
+            at[i] += 128 * 64;
+        md5x_end(&m, at, 12345, sums);
+        expect(sums, used, 64 + 128 * 64 + 12345);
+    }
 }
 
-/* Five parts of a file, five of memory: the same sums; a file that is too short is no part. */
+/* Parts of a file and of memory: the same sums; a file that is too short is no part. */
 static void of_parts(void **state)
 {
-    struct part parts[5] = { { 0 } }, *list[5];
+    enum { N = 21 };
+    struct part parts[N] = { { 0 } }, *list[N];
     struct err err = { 0 };
     FILE *f = tmpfile();
     size_t size = 70001;
 
     (void)state;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < N; i++) {
         list[i] = &parts[i];
         parts[i].size = size;
         parts[i].offset = (uint64_t)i * size;
         assert_int_equal(fwrite(lanes[i], 1, size, f), size);
     }
     fflush(f);
-    assert_int_equal(s3_sums_many(list, 5, fileno(f), &err), 0);
-    for (int i = 0; i < 5; i++) {
+    assert_int_equal(s3_sums_many(list, N, fileno(f), &err), 0);
+    for (int i = 0; i < N; i++) {
         uint8_t from_file[16];
         struct digest_sum sum;
 
         memcpy(from_file, parts[i].md5, 16);
         parts[i].bytes = (char *)lanes[i];
         parts[i].summed = false;
-        assert_int_equal(s3_sums_many(list, 5, fileno(f), &err), 0);
+        assert_int_equal(s3_sums_many(list, N, fileno(f), &err), 0);
         assert_true(parts[i].summed);
         assert_memory_equal(parts[i].md5, from_file, 16);
         assert_int_equal(s3_sums_one(DIGEST_MD5, NULL, fileno(f), parts[i].offset, size, &sum, &err), 0);
         assert_memory_equal(sum.md5, from_file, 16);
         parts[i].bytes = NULL;
     }
-    parts[4].offset++;
-    assert_int_equal(s3_sums_many(list, 5, fileno(f), &err), -1);
+    parts[N - 1].offset++;
+    assert_int_equal(s3_sums_many(list, N, fileno(f), &err), -1);
     assert_int_equal(err.class, ERR_IO);
     fclose(f);
 }
@@ -111,7 +116,7 @@ static void of_parts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PROMISE("sixteen MD5s at once are those that one at a time gives, for every size", all_sizes),
+        PROMISE("MD5s side by side are those that one at a time gives, for every size and number", all_sizes),
         PROMISE("pieces make the same sum as the whole", in_pieces),
         PROMISE("parts of a file and of memory have the same sums; a short file has none", of_parts),
     };
