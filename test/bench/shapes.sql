@@ -7,15 +7,18 @@ CREATE TABLE clicks (id bigint, person int, at timestamptz, kind smallint);
 INSERT INTO clicks SELECT i, (random() * 100000)::int, '2025-01-01'::timestamptz + i * interval '1 second', i % 7
     FROM generate_series(1, :mb * 300000 / 48) i;
 
--- wide JSON: 25 %, with prose of a few hundred words in random order, as people write
+-- wide JSON: 25 %, with prose in which no text comes back before 16 MB have passed
 CREATE TEMP TABLE vocabulary AS SELECT array_agg(left(translate(md5(i::text), '0123456789', 'etaoinshrd'), 2 + i % 8)) AS words
     FROM generate_series(1, 700) i;
+CREATE TEMP TABLE bios (id int PRIMARY KEY, bio text);
+INSERT INTO bios SELECT i, (SELECT string_agg(words[1 + j % 10 + floor(random() * random() * 690)::int], ' ')
+        FROM generate_series(1, 85 + i % 7) j)
+    FROM generate_series(0, 19999) i, vocabulary;
 CREATE TABLE profiles (id int, profile jsonb);
 INSERT INTO profiles SELECT i, jsonb_build_object('name', 'Person ' || i, 'email', 'p' || i || '@example.org', 'roles',
     jsonb_build_array('member', 'role' || i % 13), 'address', jsonb_build_object('street', 'Street ' || i % 5000, 'city',
-    'City ' || i % 300, 'zip', i % 99999), 'bio', (SELECT string_agg(words[1 + j % 10 + floor(random() * random() * 690)::int], ' ')
-        FROM generate_series(1, 85 + i % 7) j), 'token', md5(random()::text))
-    FROM generate_series(1, :mb * 250000 / 800) i, vocabulary;
+    'City ' || i % 300, 'zip', i % 99999), 'bio', bio, 'token', md5(random()::text))
+    FROM generate_series(1, :mb * 250000 / 800) i JOIN bios ON bios.id = i % 20000 ORDER BY i;
 
 -- bytea that does not compress: 10 % of the text
 CREATE TABLE files (id int, name text, content bytea);
