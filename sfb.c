@@ -414,14 +414,14 @@ static int parse_and_run(const struct applet *a, struct context *ctx, const stru
     ctx->settings = *settings;
     rc = a->run(ctx, operands, argv, err);
     /* A result that was printed with stdio and did not arrive is a failure; log lines that get lost are not. */
-    if (rc == 0 && (fflush(stdout) != 0 || ferror(stdout)))
+    if (rc >= 0 && (fflush(stdout) != 0 || ferror(stdout)))
         rc = err_errno(err, "can't write to standard output");
     return rc;
 }
 
 static int run_applet(const struct applet *a, const char *program, int argc, char **argv)
 {
-    struct run watched;
+    struct run watched = { 0 };
     struct context ctx = { .program = program, .run = a->watched != RUN_NONE ? &watched : NULL };
     struct settings *settings = NULL;
     struct err err = { 0 };
@@ -447,7 +447,7 @@ static int run_applet(const struct applet *a, const char *program, int argc, cha
             err_hint(&err, "run \"%s --help\"", program);
         log_error(&err);
     }
-    code = rc < 0 ? exit_code(a, &err) : 0;
+    code = rc < 0 ? exit_code(a, &err) : rc;
     run_finish(&watched, code, &err);
     if (ctx.run != NULL && settings != NULL)
         watch_end(settings, &watched);

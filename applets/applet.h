@@ -21,6 +21,7 @@ struct context {
 
 /* Error classes and what the process exits with. ERR_NONE stands for every class that has no line of its own. Known to
  * all applets, and not listed: 0 success, 75 another run holds the lock (ERR_BUSY), 128+N ended by signal N. */
+#define ERR_OWN ((enum err_class)(-1)) /* of no class: run() returned the code itself */
 struct exit_map {
     enum err_class class;
     int code;
@@ -38,12 +39,12 @@ struct applet {
     const char *examples;      /* NULL: none. "# what\ncommand\n" pairs */
     const struct opt *options; /* NULL for a raw applet */
     const struct exit_map *exits;
-    bool wants_settings; /* adds --config FILE to its options */
-    enum run_kind
-        watched; /* its runs are remembered and told about, once it has called watch_begin(); needs settings */
-    bool raw;    /* argv goes to run() untouched, run()'s result is the exit code: pg_dump and the like */
+    bool wants_settings;      /* adds --config FILE to its options */
+    enum run_kind watched;    /* its runs are remembered, once it has called watch_begin() (core/watch/watch.h) */
+    bool raw;                 /* argv goes to run() untouched, run()'s result is the exit code: pg_dump and the like */
     const char *const *links; /* further names it answers to, NULL at the end; "NAME.sh" is understood for each */
-    int (*run)(const struct context *ctx, int argc, char **argv, struct err *err); /* operands only; 0 or -1 */
+    /* operands only. 0; -1 and err; or the exit code itself, when it tells of no failure */
+    int (*run)(const struct context *ctx, int argc, char **argv, struct err *err);
 };
 
 /* Defines the applet's table entry: applet_NAME. */

@@ -9,6 +9,7 @@
     X(list)        \
     X(prune)       \
     X(drill)       \
+    X(status)      \
     X(doctor)      \
     X(config)      \
     X(pg_dump)     \

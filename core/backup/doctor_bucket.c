@@ -7,8 +7,7 @@
 #include "core/backup/doctor_impl.h"
 #include "core/backup/doctor_rules.h"
 #include "core/backup/listing.h"
-
-#define DAY 86400
+#include "core/backup/repository.h"
 
 /* A question that was not answered: who asks has least privilege, or the server lacks the whole thing. No trouble. */
 static void not_known(struct doctor_exam *e, const char *topic, bool denied, const struct err *err)
@@ -104,40 +103,23 @@ void doctor_bucket_lifecycle(struct doctor_exam *e)
 
 /* ---- uploads --------------------------------------------------------------------------------------------------- */
 
-struct abandoned {
-    size_t n;
-    time_t now, oldest;
-};
-
-static int look_at_upload(void *cookie, const struct s3_open_upload *u, struct err *err)
-{
-    struct abandoned *a = cookie;
-
-    (void)err;
-    if (u->started == 0 || a->now - u->started < DAY)
-        return 0;
-    a->n++;
-    if (a->oldest == 0 || u->started < a->oldest)
-        a->oldest = u->started;
-    return 0;
-}
-
 void doctor_bucket_uploads(struct doctor_exam *e)
 {
-    struct abandoned a = { .now = e->p->now };
     struct err err = { 0 };
     char age[LISTING_AGE];
-    bool denied = false;
+    time_t oldest;
+    bool denied;
+    size_t n;
 
     if (!e->s3 || !e->answers)
         return;
-    if (s3_list_uploads(e->s3, e->base, look_at_upload, &a, &denied, &err) < 0) {
+    if (repository_open_uploads(e->store, e->p->now, &n, &oldest, &denied, &err) < 0) {
         not_known(e, "open uploads", denied, &err);
-    } else if (a.n == 0) {
+    } else if (n == 0) {
         doctor_add(e->r, DOCTOR_FINE, "open uploads", "none is older than a day");
     } else {
         doctor_add(e->r, DOCTOR_WARNING, "open uploads", "%zu older than a day, the oldest %s: their parts cost money",
-                   a.n, listing_age(age, a.oldest, a.now));
+                   n, listing_age(age, oldest, e->p->now));
         doctor_remedy(e->r, "a rule that aborts them after days clears them: `sfb prune --lifecycle --apply` sets one");
     }
 }

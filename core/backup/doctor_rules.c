@@ -10,10 +10,9 @@
 #include "core/base/text.h"
 
 #define DAY 86400
-#define SAID 8         /* findings of one kind, at most: a bucket may have a thousand rules */
-#define LAST_CHANCE 3  /* days before the newest backup goes that this is an emergency */
-#define CERTIFICATE 14 /* days before its certificate ends that a server is warned of */
-#define BACKUP_AGE 25  /* hours */
+#define SAID 8        /* findings of one kind, at most: a bucket may have a thousand rules */
+#define LAST_CHANCE 3 /* days before the newest backup goes that this is an emergency */
+#define BACKUP_AGE 25 /* hours */
 
 /* ---- lifecycle ------------------------------------------------------------------------------------------------- */
 
@@ -191,7 +190,9 @@ void doctor_rules_clock(struct doctor_report *r, double ahead)
 {
     double off = fabs(ahead);
     char text[TEXT_SHORT];
-    enum doctor_state state = off > 900 ? DOCTOR_BROKEN : off > 60 ? DOCTOR_WARNING : DOCTOR_FINE;
+    enum doctor_state state = off > DOCTOR_CLOCK_LIMIT   ? DOCTOR_BROKEN
+                            : off > DOCTOR_CLOCK_WARNING ? DOCTOR_WARNING
+                                                         : DOCTOR_FINE;
 
     if (off < 2)
         doctor_add(r, state, "clock", "as the server's");
@@ -205,7 +206,7 @@ void doctor_rules_clock(struct doctor_report *r, double ahead)
 void doctor_rules_tls(struct doctor_report *r, const char *version, time_t until, time_t now)
 {
     char date[CLOCK_TEXT];
-    bool soon = until != 0 && until - now < CERTIFICATE * DAY;
+    bool soon = until != 0 && until - now < DOCTOR_CERTIFICATE_DAYS * DAY;
 
     if (*version == '\0')
         doctor_add(r, DOCTOR_FINE, "TLS", "1.2 or newer, and its certificate is good");

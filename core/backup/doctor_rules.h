@@ -9,6 +9,10 @@
 #include "core/backup/doctor.h"
 #include "core/store/s3.h"
 
+#define DOCTOR_CLOCK_WARNING 60 /* seconds; S3 allows DOCTOR_CLOCK_LIMIT */
+#define DOCTOR_CLOCK_LIMIT 900
+#define DOCTOR_CERTIFICATE_DAYS 14 /* before its certificate ends that a server is warned of */
+
 struct doctor_lifecycle {
     const struct s3_rule *rules;
     size_t n;
@@ -20,7 +24,7 @@ struct doctor_lifecycle {
 };
 void doctor_rules_lifecycle(struct doctor_report *r, const struct doctor_lifecycle *l);
 
-/* Seconds that this host's clock is ahead of the server's. S3 allows 900. */
+/* Seconds that this host's clock is ahead of the server's. */
 void doctor_rules_clock(struct doctor_report *r, double ahead);
 
 /* version "": not known; until 0: not known. */

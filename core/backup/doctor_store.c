@@ -9,7 +9,6 @@
 #include "core/backup/repository.h"
 #include "core/base/os.h"
 #include "core/base/text.h"
-#include "core/io/peer.h"
 #include "core/store/awsconf.h"
 
 #define NOT_PERMITTED "not known (not permitted)"
@@ -109,17 +108,14 @@ void doctor_store_open(struct doctor_exam *e)
 
 static void look_at_tls(struct doctor_exam *e)
 {
-    struct err ignored = { 0 };
-    struct awsconf *conf = awsconf_load(&ignored);
     struct peer peer;
 
     if (http_is_plain(s3_endpoint(e->s3))) {
         doctor_add(e->r, DOCTOR_UNKNOWN, "TLS", "none: plain http");
-    } else {
-        peer_look(s3_endpoint(e->s3), conf ? awsconf_ca_bundle(conf, NULL) : NULL, &peer);
-        doctor_rules_tls(e->r, peer.version, peer.until, e->p->now);
+        return;
     }
-    awsconf_free(conf);
+    repository_peer(e->store, &peer);
+    doctor_rules_tls(e->r, peer.version, peer.until, e->p->now);
 }
 
 /* A HEAD that is refused does not say why; this answer has words. Is it the identity that is not good, or may it just

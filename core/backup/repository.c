@@ -9,8 +9,10 @@
 
 #include "core/base/os.h"
 #include "core/base/text.h"
+#include "core/store/awsconf.h"
 #include "core/store/s3.h"
 
+#define DAY 86400
 #define FETCHERS 12 /* requests for manifests at once: they are small, and each waits for an answer */
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
@@ -97,6 +99,62 @@ int repository_check(struct store *store, struct err *err)
         return -1;
     aws_key_release(&key);
     return 0;
+}
+
+/* ---- around it ------------------------------------------------------------------------------------------------- */
+
+struct leftovers {
+    size_t n;
+    time_t now, oldest;
+};
+
+static int look_at_upload(void *cookie, const struct s3_open_upload *u, struct err *err)
+{
+    struct leftovers *l = cookie;
+
+    (void)err;
+    if (u->started == 0 || l->now - u->started < DAY)
+        return 0;
+    l->n++;
+    if (l->oldest == 0 || u->started < l->oldest)
+        l->oldest = u->started;
+    return 0;
+}
+
+int repository_open_uploads(struct store *store, time_t now, size_t *n, time_t *oldest, bool *denied, struct err *err)
+{
+    const char *slash = strchr(store_url(store) + strlen("s3://"), '/');
+    struct leftovers l = { .now = now };
+    struct buf base;
+    int rc = 0;
+
+    buf_init(&base, 4096);
+    *denied = false;
+    if (slash != NULL)
+        buf_printf(&base, "%s/", slash + 1);
+    if (store_s3(store) != NULL)
+        rc = buf_check(&base, err) < 0 ? -1
+                                       : s3_list_uploads(store_s3(store), base.data, look_at_upload, &l, denied, err);
+    *n = l.n;
+    *oldest = l.oldest;
+    buf_release(&base);
+    return rc;
+}
+
+bool repository_peer(struct store *store, struct peer *out)
+{
+    struct s3 *s3 = store_s3(store);
+    struct err ignored = { 0 };
+    struct awsconf *conf;
+    bool known;
+
+    memset(out, 0, sizeof *out);
+    if (s3 == NULL || http_is_plain(s3_endpoint(s3)))
+        return false;
+    conf = awsconf_load(&ignored);
+    known = peer_look(s3_endpoint(s3), conf != NULL ? awsconf_ca_bundle(conf, NULL) : NULL, out);
+    awsconf_free(conf);
+    return known;
 }
 
 char *repository_key(const char *environment, enum tier tier, const char *file)

@@ -11,6 +11,7 @@
 #pragma once
 #include "core/backup/catalog.h"
 #include "core/backup/settings.h"
+#include "core/io/peer.h"
 #include "core/store/store.h"
 
 /* The store of the settings (SFB_BUCKET, SFB_S3_PREFIX, ...), or the one that url names (NULL: the settings'). */
@@ -21,6 +22,13 @@ struct store *repository_open_briefly(const struct settings *s, const char *url,
 
 /* Can it be used at all? Finds the credentials, of a store that needs them; asks the store itself nothing. */
 int repository_check(struct store *store, struct err *err);
+
+/* What lies around a store, for those who look after it. A directory has none of it.
+ * Multipart uploads that nobody has finished for a day: how many, and since when the oldest. *denied tells a missing
+ * right from other trouble. */
+int repository_open_uploads(struct store *store, time_t now, size_t *n, time_t *oldest, bool *denied, struct err *err);
+/* How its server shows itself over TLS; false: not known. */
+bool repository_peer(struct store *store, struct peer *out);
 
 /* "production/daily/FILE", "manual/FILE"; the caller frees. NULL without memory. */
 char *repository_key(const char *environment, enum tier tier, const char *file);

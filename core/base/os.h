@@ -41,6 +41,7 @@ ssize_t os_pread(int fd, void *bytes, size_t n, uint64_t offset, const char *wha
 
 int os_read_file(const char *path, struct buf *out, struct err *err); /* a regular file, up to out->max bytes */
 int os_write_file(const char *path, const void *bytes, size_t n, struct err *err); /* replaces it atomically, 0600 */
+int os_publish_file(const char *path, const void *bytes, size_t n, mode_t mode, struct err *err); /* with this mode */
 /* Opens a file that stays, made with exactly this mode when it is missing: never through a symbolic link, and without
  * waiting for a pipe's other end. flags: O_WRONLY | O_APPEND and the like. -1 and err, or the descriptor. */
 int os_open_lasting(const char *path, int flags, mode_t mode, struct err *err);

@@ -245,6 +245,11 @@ out:
 
 int os_write_file(const char *path, const void *bytes, size_t n, struct err *err)
 {
+    return os_publish_file(path, bytes, n, 0600, err);
+}
+
+int os_publish_file(const char *path, const void *bytes, size_t n, mode_t mode, struct err *err)
+{
     struct os_file f;
     int rc = -1;
 
@@ -252,7 +257,7 @@ int os_write_file(const char *path, const void *bytes, size_t n, struct err *err
         return -1;
     if (os_write(f.fd, bytes, n, path, err) < 0)
         goto out;
-    if (fsync(f.fd) < 0 || rename(f.partial, path) < 0) {
+    if (fchmod(f.fd, mode) < 0 || fsync(f.fd) < 0 || rename(f.partial, path) < 0) {
         err_errno(err, "can't write %s", path);
         goto out;
     }

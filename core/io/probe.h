@@ -5,6 +5,7 @@
  * followed: their answer is told.
  */
 #pragma once
+#include <stddef.h>
 #include "core/base/err.h"
 
 struct probe {

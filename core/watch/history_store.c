@@ -24,7 +24,7 @@ static void put_key(struct buf *out, const struct run *r)
 
     buf_printf(out, "%s%shistory/%s-%s-", subject != NULL ? subject : "", subject != NULL ? "/" : "",
                clock_stamp(stamp, r->started), run_kind_name(r->kind));
-    for (size_t i = 0; host[i] != '\0' && i < HOST_MAX; i++)
+    for (size_t i = 0; i < HOST_MAX && host[i] != '\0'; i++)
         buf_putc(out, isalnum((unsigned char)host[i]) || host[i] == '.' ? host[i] : '-');
     buf_printf(out, "-%d.json", r->pid);
 }

@@ -118,3 +118,4 @@ void status_html(struct buf *out, const struct status *s);
 
 /* Prometheus's text format, of one or more environments. */
 void status_prometheus(struct buf *out, const struct status *const *all, size_t n);
+#define STATUS_METRICS_MAX ((size_t)256 * 1024)

@@ -5,9 +5,11 @@
 
 #include "core/backup/places.h"
 #include "core/backup/repository.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/watch/history.h"
+#include "core/watch/status_gather.h"
 
 #define PATIENCE 10         /* seconds for a store that does not answer: the run is over, and somebody may wait */
 #define PATIENCE_SIGNALED 3 /* somebody does */
@@ -55,6 +57,19 @@ static void remember(const struct settings *s, const struct places *p, const str
     put_record(s, r);
 }
 
+/* ---- metrics --------------------------------------------------------------------------------------------------- */
+
+/* From what this host knows: nobody shall wait for it. */
+static void write_metrics(const struct settings *s)
+{
+    struct status_params p = { .settings = s, .now = clock_now(), .here_only = true };
+    const char *path = settings_get(s, SETTING_METRICS_FILE);
+    struct err err = { 0 };
+
+    if (*path != '\0' && status_metrics(&p, path, NULL, NULL, &err) < 0)
+        log_warn("SFB_METRICS_FILE was not written: %s", err.message);
+}
+
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
 
 void watch_end(const struct settings *s, const struct run *r)
@@ -67,5 +82,6 @@ void watch_end(const struct settings *s, const struct run *r)
     places_open_state(s, &places);
     remember(s, &places, r);
     places_release(&places);
+    write_metrics(s);
     os_signals_shield(false);
 }

@@ -1,0 +1,223 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a process; run sets stderr
+# history.bats - every run leaves one line on its host and one object in the store, however it ended.
+load harness
+load s3-server
+
+setup_file() {
+    file_begin
+    pg_start
+    s3_start
+    s3_user backup BACKUPKEY00000000000 backup-secret-0123456789
+    s3_user restore RESTOREKEY0000000000 restore-secret-0123456789
+}
+teardown_file() { s3_stop; file_end; }
+
+setup() {
+    test_begin
+    db_new signupflow
+    db_new signupflow_staging
+    sql signupflow "CREATE TABLE events (id int, title text);
+                    INSERT INTO events SELECT n, 'Event ' || n FROM generate_series(1, 1000) n"
+    export PRODUCTION_DATABASE_URL STAGING_DATABASE_URL SFB_BUCKET SFB_S3_RETRY_SECONDS=5
+    PRODUCTION_DATABASE_URL=$(db_url signupflow)
+    STAGING_DATABASE_URL=$(db_url signupflow_staging)
+    s3_environment
+    SFB_BUCKET=records-$BATS_TEST_NUMBER
+    s3_call PUT "$SFB_BUCKET" >/dev/null
+}
+teardown() {
+    db_drop signupflow
+    db_drop signupflow_staging
+    test_end
+}
+
+# s3_call METHOD PATH [CURL-OPTIONS]: as the owner of everything; the answer's body.
+s3_call() {
+    local method=$1 path=$2
+    shift 2
+    curl -sS --fail-with-body --cacert "$S3_CA" -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" --aws-sigv4 aws:amz:us-east-1:s3 \
+        -u "$S3_KEY:$S3_SECRET" -X "$method" "$@" "https://localhost:$S3_PORT/$path"
+}
+keys() { s3_call GET "$SFB_BUCKET?list-type=2" | grep -o '<Key>[^<]*' | cut -c6- | { grep -E "${1-}" || :; }; }
+HISTORY() { cat "$SFB_STATE_DIR/history.jsonl" 2>/dev/null || :; }
+lines() { HISTORY | wc -l; }
+# last MEMBER...: of the newest line
+last() { HISTORY | tail -n 1 >"$T/last.json" && json "$T/last.json" "$@"; }
+# the one object that the store has of runs of a kind
+stored() { s3_call GET "$SFB_BUCKET/$(keys "history/.*-$1-")"; }
+
+# The contract's policy, for users of this server.
+contract_policy() {
+    cat >"$T/policy.json" <<END
+{ "Version": "2012-10-17", "Statement": [
+  { "Effect": "Allow", "Principal": { "AWS": ["arn:aws:iam:::user/backup"] },
+    "Action": ["s3:PutObject", "s3:PutObjectAcl"], "Resource": "arn:aws:s3:::$SFB_BUCKET/production/*" },
+  { "Effect": "Allow", "Principal": { "AWS": ["arn:aws:iam:::user/restore"] }, "Action": ["s3:GetObject", "s3:ListBucket"],
+    "Resource": ["arn:aws:s3:::$SFB_BUCKET/production/*", "arn:aws:s3:::$SFB_BUCKET"] },
+  { "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::$SFB_BUCKET/*",
+    "Condition": { "StringNotEquals": { "s3:x-amz-server-side-encryption": "AES256" } } } ] }
+END
+    s3_call PUT "$SFB_BUCKET?policy=" --data-binary "@$T/policy.json" >/dev/null
+}
+
+@test "a backup that succeeded is one line and one object, with its figures" {
+    run -0 --separate-stderr sfb backup
+    [ "$(lines)" = 1 ]
+    dump=$(the_file "$CACHE" 'backup-*.dump')
+    manifest=${dump%.dump}.manifest.json
+    [ "$(last kind) $(last environment) $(last exit_code) $(last database)" = "backup production 0 signupflow" ]
+    [ "$(last backup)" = "$(basename "$dump")" ]
+    [ "$(last location)" = "s3://$SFB_BUCKET/production/daily/$(basename "$dump")" ]
+    [ "$(last size)" = "$(stat -c %s "$dump")" ]
+    [ "$(last md5)" = "$(json "$manifest" md5)" ]
+    [ "$(last tables) $(last rows) $(last format)" = "1 1000 custom gzip 6" ]
+    [ "$(last stored) $(last verified)" = "1 1" ]
+    [ "$(last phases 0 name) $(last phases 1 name) $(last phases 2 name)" = "dump verify upload" ]
+    [ "$(stored backup)" = "$(HISTORY)" ]
+    [ "$(stat -c %a "$SFB_STATE_DIR/history.jsonl")" = 600 ]
+}
+
+@test "a backup that failed says with which words, here and in the store" {
+    PRODUCTION_DATABASE_URL=postgresql://postgres:$PG_PASSWORD@127.0.0.1:1/signupflow
+    run -1 --separate-stderr sfb backup
+    [ "$(last exit_code)" = 1 ]
+    has "$stderr" "$(last error)"
+    has "$(last error)" 'Connection refused'
+    [ "$(stored backup)" = "$(HISTORY)" ]
+    run -1 grep -rF "$PG_PASSWORD" "$SFB_STATE_DIR"
+    PRODUCTION_DATABASE_URL=$(db_url signupflow)
+    run -0 --separate-stderr sfb backup
+    [ "$(lines)" = 2 ]
+}
+
+@test "a backup that could not be uploaded says so" {
+    s3_environment "$S3_KEY" wrong-secret
+    run -3 --separate-stderr sfb backup
+    [ "$(last exit_code) $(last upload_failed) $(last verified)" = "3 1 1" ]
+    [ "$(last location)" = "$(the_file "$CACHE" 'backup-*.dump')" ]
+    has_not "$(HISTORY)" '"stored"'
+}
+
+@test "a run that a signal ended is remembered, in the store too" {
+    sql signupflow "CREATE TABLE held (id int)"
+    hold_lock signupflow held
+    sfb_start backup
+    dump_waits
+    kill -TERM "$PID"
+    sfb_wait 20
+    [ "$status" = 143 ]
+    [ "$(last exit_code) $(last signal)" = "143 15" ]
+    [ "$(stored backup)" = "$(HISTORY)" ]
+}
+
+@test "a backup that finds another one at work is remembered as such" {
+    sql signupflow "CREATE TABLE held (id int)"
+    hold_lock signupflow held
+    sfb_start backup --local-only
+    dump_waits
+    run -75 --separate-stderr sfb backup
+    [ "$(last exit_code)" = 75 ]
+    has "$(last error)" "process $PID"
+    release_locks
+    sfb_wait
+    [ "$status" = 0 ]
+    [ "$(lines)" = 2 ]
+}
+
+@test "help, a wrong command line, a rehearsal and a refusal leave nothing" {
+    run -0 --separate-stderr sfb backup --local-only
+    rm "$SFB_STATE_DIR/history.jsonl"
+    dump=$(the_file "$CACHE" 'backup-*.dump')
+    run -0 sfb backup --help
+    run -6 sfb backup --compression eleven
+    run -6 sfb backup --environment nowhere
+    run -7 sfb restore
+    run -0 sfb restore --dry-run "$dump"
+    run -6 sfb restore "$dump" </dev/null
+    run -0 sfb prune --dry-run
+    run -7 sfb verify
+    [ "$(lines)" = 0 ]
+    [ -z "$(keys history/)" ]
+}
+
+@test "what stays on this host by wish leaves its record there alone" {
+    run -0 --separate-stderr sfb backup --local-only
+    [ "$(lines)" = 1 ]
+    has "$(last location)" "^$WORK/"
+    [ -z "$(keys)" ]
+}
+
+@test "a restore, a verification and a pruning are remembered with what they were about" {
+    run -0 --separate-stderr sfb backup
+    url=s3://$SFB_BUCKET/$(keys 'daily.*dump$')
+    run -0 --separate-stderr sfb restore --force "$url"
+    [ "$(last kind) $(last environment) $(last source) $(last database)" = "restore staging production signupflow_staging" ]
+    [ "$(last proven) $(last rows) $(last location)" = "1 1000 $url" ]
+    [ "$(stored restore)" = "$(HISTORY | tail -n 1)" ] # among those of the backup's environment
+    has "$(keys restore)" '^production/history/'
+    run -0 --separate-stderr sfb verify "$url"
+    [ "$(last kind) $(last environment) $(last verified)" = "verify production 1" ]
+    cp "$(the_file "$CACHE" 'backup-*.dump')" "$T/bad.dump"
+    printf X | dd of="$T/bad.dump" bs=1 seek=9000 conv=notrunc status=none
+    run -2 --separate-stderr sfb verify "$url" "$T/bad.dump"
+    [ "$(last exit_code) $(last location)" = "2 $T/bad.dump" ]
+    for _ in 1 2 3 4; do run -0 --separate-stderr sfb backup --retention-days 1; done
+    SFB_TEST_NOW=$(($(date +%s) + 45 * 3600)) run -0 --separate-stderr sfb prune
+    [ "$(last kind) $(last exit_code)" = "prune 0" ]
+    [ "$(last removed)" -ge 1 ]
+    has "$(keys prune)" '^history/'
+}
+
+@test "records are no backups: nothing lists, prunes or restores them" {
+    for _ in 1 2 3 4 5; do run -0 --separate-stderr sfb backup --retention-days 1; done
+    before=$(keys history/)
+    [ "$(wc -l <<<"$before")" = 5 ]
+    run -0 --separate-stderr sfb list "s3://$SFB_BUCKET"
+    has_not "$output$stderr" history
+    SFB_TEST_NOW=$(($(date +%s) + 800 * 86400)) run -0 --separate-stderr sfb prune --force --adopt
+    has_not "$output$stderr" history
+    [ "$(keys 'daily.*dump$' | wc -l)" = 3 ]
+    [ "$(keys production/history/)" = "$before" ]
+    run -0 --separate-stderr sfb restore --dry-run latest
+}
+
+@test "the contract's backup role leaves its records; its restore role, which may not, is not bothered" {
+    contract_policy
+    s3_environment BACKUPKEY00000000000 backup-secret-0123456789
+    run -0 --separate-stderr sfb backup
+    has_not "$stderr" record
+    [ "$(keys production/history/ | wc -l)" = 1 ]
+    s3_environment RESTOREKEY0000000000 restore-secret-0123456789
+    run -0 --separate-stderr sfb restore --force latest
+    has_not "$stderr" record
+    [ "$(keys production/history/ | wc -l)" = 1 ]
+    [ "$(last kind)" = restore ]
+}
+
+@test "a state directory that can't be used is done without, with one warning; the store remembers" {
+    : >"$T/file"
+    run -0 --separate-stderr sfb backup
+    url=s3://$SFB_BUCKET/$(keys 'daily.*dump$')
+    SFB_STATE_DIR=$T/file/state run -0 --separate-stderr sfb verify "$url"
+    [ "$(grep -c 'going on without' <<<"$stderr")" = 1 ]
+    has "$stderr" "state \($T/file/state\)"
+    has "$(stored verify)" '"kind":"verify"'
+    SFB_STATE_DIR=$T/file/state run -6 --separate-stderr sfb backup # it was named, and locks belong there
+    [ "$(keys production/history/.*backup | wc -l)" = 2 ]
+}
+
+@test "a fresh host learns the past from the store, and remembers it" {
+    PRODUCTION_DATABASE_URL=postgresql://127.0.0.1:1/x run -1 sfb backup
+    run -0 --separate-stderr sfb backup
+    run -0 --separate-stderr sfb restore --force latest
+    here=$(HISTORY | sort)
+    export SFB_STATE_DIR=$T/fresh SFB_CACHE_DIR=$T/fresh-cache
+    mkdir "$SFB_STATE_DIR"
+    run -1 --separate-stderr sfb status # a backup failed not long ago
+    has "$output" 'Backup success rate: 1 of 2'
+    has "$output" 'Newest proven backup: every row of it came back'
+    [ "$(HISTORY | sort)" = "$here" ]
+    run -1 --separate-stderr sfb status
+    [ "$(lines)" = 3 ]
+}
