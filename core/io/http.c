@@ -3,8 +3,6 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
-#include <mbedtls/ssl.h>
-#include <mbedtls/ssl_ciphersuites.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/os.h"
 #include "core/io/http_trouble.h"
-#include "core/io/trust.h"
+#include "core/io/tls.h"
 #include "version.h"
 
 #define MAX_HEADERS (64 * 1024)
@@ -230,83 +228,6 @@ static int on_progress(void *cookie, curl_off_t a, curl_off_t received, curl_off
     return h->stalled || h->cancelled || os_interrupted();
 }
 
-/* ---- TLS ----------------------------------------------------------------------------------------------------- */
-
-static void note_time(char out[32], const mbedtls_x509_time *t)
-{
-    snprintf(out, 32, "%04d-%02d-%02d", t->year, t->mon, t->day);
-}
-
-/* Verification is mbedTLS's; this only notes what it found, and in which certificate, for the message. */
-static int on_verify(void *cookie, mbedtls_x509_crt *crt, int depth,
-                     uint32_t *flags) // NOLINT(readability-non-const-parameter): mbedTLS's own shape
-{
-    struct http *h = cookie;
-
-    (void)depth;
-    if (*flags == 0)
-        return 0;
-    h->facts.verify_flags |= *flags;
-    if (mbedtls_x509_dn_gets(h->facts.subject, sizeof h->facts.subject, &crt->subject) < 0)
-        h->facts.subject[0] = '\0';
-    note_time(h->facts.valid_from, &crt->valid_from);
-    note_time(h->facts.valid_to, &crt->valid_to);
-    return 0;
-}
-
-/* The cheapest of the good ciphers first: most servers take the client's order or this one anyway. mbedTLS would begin
- * with ChaCha20, which costs several times as much where the processor knows AES. */
-static const int ciphers[] = {
-    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
-    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
-    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_DHE_RSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_DHE_RSA_WITH_AES_256_GCM_SHA384,
-    0,
-};
-
-static CURLcode on_tls(CURL *curl, void *config, void *cookie)
-{
-    (void)curl;
-    mbedtls_ssl_conf_verify(config, on_verify, cookie);
-    mbedtls_ssl_conf_cert_profile(config, &mbedtls_x509_crt_profile_default);
-    mbedtls_ssl_conf_ciphersuites(config, ciphers);
-    return CURLE_OK;
-}
-
-static const char *set_trust(struct http *h)
-{
-    const char *bundle = h->ca_bundle ? h->ca_bundle : trust_host_bundle();
-    struct curl_blob blob = { .flags = CURL_BLOB_NOCOPY };
-    const char *pem;
-    size_t size;
-
-    if (!bundle && (pem = trust_embedded(&size))) {
-        blob.data = (void *)pem;
-        blob.len = size - 1;
-        curl_easy_setopt(h->curl, CURLOPT_CAINFO_BLOB, &blob);
-        return "the authorities inside sfb";
-    }
-    curl_easy_setopt(h->curl, CURLOPT_CAINFO, bundle);
-    return bundle ? bundle : "nothing";
-}
-
-static void set_tls(struct http *h)
-{
-    h->facts.ca_bundle = set_trust(h);
-    curl_easy_setopt(h->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(h->curl, CURLOPT_SSL_CTX_FUNCTION, on_tls);
-    curl_easy_setopt(h->curl, CURLOPT_SSL_CTX_DATA, h);
-}
-
 /* ---- one request --------------------------------------------------------------------------------------------- */
 
 static void set_method(struct http *h)
@@ -395,7 +316,7 @@ static void set_all(struct http *h)
     curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, (long)h->q->fresh);
     if (h->params.no_proxy)
         curl_easy_setopt(c, CURLOPT_PROXY, "");
-    set_tls(h);
+    tls_apply(c, h->ca_bundle, &h->facts.tls);
     set_bounds(h);
     set_callbacks(h);
     set_method(h);

@@ -98,21 +98,21 @@ static enum http_trouble timed_out(const struct http_trouble_facts *f, const cha
 /* The first thing wrong that says the most: an expired certificate of another host is both. */
 static enum http_trouble bad_certificate(const struct http_trouble_facts *f, const char *host, struct err *err)
 {
-    uint32_t flags = f->verify_flags;
+    uint32_t flags = f->tls.flags;
 
     if (flags & MBEDTLS_X509_BADCERT_EXPIRED) {
-        err_set(err, ERR_STORE, "TLS: the certificate of %s expired on %s (%s)", host, f->valid_to, f->subject);
+        err_set(err, ERR_STORE, "TLS: the certificate of %s expired on %s (%s)", host, f->tls.valid_to, f->tls.subject);
         err_hint(err, "renew it on the server; if it is renewed already, check this host's clock");
         return HTTP_TLS_EXPIRED;
     }
     if (flags & MBEDTLS_X509_BADCERT_FUTURE) {
-        err_set(err, ERR_STORE, "TLS: the certificate of %s is valid from %s on only (%s)", host, f->valid_from,
-                f->subject);
+        err_set(err, ERR_STORE, "TLS: the certificate of %s is valid from %s on only (%s)", host, f->tls.valid_from,
+                f->tls.subject);
         err_hint(err, "check this host's clock");
         return HTTP_TLS_EARLY;
     }
     if (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) {
-        err_set(err, ERR_STORE, "TLS: the certificate that %s shows is for another host (%s)", host, f->subject);
+        err_set(err, ERR_STORE, "TLS: the certificate that %s shows is for another host (%s)", host, f->tls.subject);
         err_hint(
             err,
             "use the name the certificate is for as endpoint; with a bucket in the host name, try path addressing");
@@ -120,8 +120,8 @@ static enum http_trouble bad_certificate(const struct http_trouble_facts *f, con
     }
     if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED || flags & MBEDTLS_X509_BADCERT_MISSING) {
         err_set(err, ERR_STORE, "TLS: the certificate of %s is not from an authority known here (%s)", host,
-                f->subject);
-        err_hint(err, "name the authority's certificate in AWS_CA_BUNDLE; verified against %s", f->ca_bundle);
+                f->tls.subject);
+        err_hint(err, "name the authority's certificate in AWS_CA_BUNDLE; verified against %s", f->tls.ca_bundle);
         return HTTP_TLS_UNKNOWN;
     }
     err_set(err, ERR_STORE, "TLS: the certificate of %s is not acceptable: %s", host, f->detail);
@@ -163,7 +163,7 @@ static enum http_trouble bad_handshake(const struct http_trouble_facts *f, const
 
 static enum http_trouble bad_bundle(const struct http_trouble_facts *f, struct err *err)
 {
-    err_set(err, ERR_CONFIG, "the CA bundle %s can't be used: %s", f->ca_bundle, f->detail);
+    err_set(err, ERR_CONFIG, "the CA bundle %s can't be used: %s", f->tls.ca_bundle, f->detail);
     err_hint(err, "AWS_CA_BUNDLE and SSL_CERT_FILE name a file of PEM certificates; unset them to use the host's");
     return HTTP_TRUST;
 }
@@ -213,7 +213,7 @@ enum http_trouble http_trouble_explain(const struct http_trouble_facts *f, struc
     case CURLE_PEER_FAILED_VERIFICATION:
         return bad_certificate(f, host, err);
     case CURLE_SSL_CONNECT_ERROR:
-        return f->verify_flags != 0 ? bad_certificate(f, host, err) : bad_handshake(f, host, err);
+        return f->tls.flags != 0 ? bad_certificate(f, host, err) : bad_handshake(f, host, err);
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
         return bad_bundle(f, err);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/io/http.h"
-#include "core/io/trust.h"
+#include "core/io/tls.h"
 
 struct look {
     CURL *curl;
@@ -50,21 +50,6 @@ static size_t on_body(const char *bytes, size_t one, size_t n, void *cookie)
     return one * n;
 }
 
-static void set_trust(CURL *curl, const char *ca_bundle)
-{
-    const char *bundle = ca_bundle ? ca_bundle : trust_host_bundle(), *pem;
-    struct curl_blob blob = { .flags = CURL_BLOB_NOCOPY };
-    size_t size;
-
-    if (bundle) {
-        curl_easy_setopt(curl, CURLOPT_CAINFO, bundle);
-    } else if ((pem = trust_embedded(&size))) {
-        blob.data = (void *)pem;
-        blob.len = size - 1;
-        curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
-    }
-}
-
 bool peer_look(const char *url, const char *ca_bundle, struct peer *out)
 {
     struct err ignored = { 0 };
@@ -83,7 +68,7 @@ bool peer_look(const char *url, const char *ca_bundle, struct peer *out)
     curl_easy_setopt(look.curl, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(look.curl, CURLOPT_HEADERDATA, &look);
     curl_easy_setopt(look.curl, CURLOPT_WRITEFUNCTION, on_body);
-    set_trust(look.curl, ca_bundle);
+    (void)tls_trust(look.curl, ca_bundle);
     (void)curl_easy_perform(look.curl);
     curl_easy_cleanup(look.curl);
     return out->version[0] != '\0';
