@@ -11,6 +11,7 @@
     X(drill)       \
     X(status)      \
     X(doctor)      \
+    X(alert)       \
     X(config)      \
     X(pg_dump)     \
     X(pg_restore)  \

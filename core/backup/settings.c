@@ -16,7 +16,7 @@
 
 static const struct {
     const char *name, *fallback;
-    bool secret;
+    int secret; /* enum setting_secrecy */
     const char *help;
 } table[SETTING_COUNT] = {
 #define SETTING(id, name, fallback, secret, help) { name, fallback, secret, help },
@@ -43,9 +43,14 @@ const char *settings_help(enum setting which)
     return table[which].help;
 }
 
+enum setting_secrecy settings_secrecy(enum setting which)
+{
+    return (enum setting_secrecy)table[which].secret;
+}
+
 bool settings_is_secret(enum setting which)
 {
-    return table[which].secret;
+    return settings_secrecy(which) != SETTING_PLAIN;
 }
 
 static int find(const char *name)
@@ -94,11 +99,13 @@ static bool foreign_secret(const char *name)
            strcmp(name, "AWS_SESSION_TOKEN") == 0;
 }
 
-static bool holds_secret(const char *value)
+static bool holds_secret(enum setting which, const char *value)
 {
     struct buf shown;
     bool differs;
 
+    if (settings_secrecy(which) == SETTING_SECRET)
+        return *value != '\0';
     buf_init(&shown, 2 * SETTINGS_FILE_MAX);
     settings_mask(&shown, value);
     differs = shown.failed || strcmp(shown.data, value) != 0;
@@ -113,7 +120,7 @@ static int take(void *cookie, unsigned line, const char *name, const char *value
     int which = find(name);
 
     if (which >= 0) {
-        if (table[which].secret && holds_secret(value))
+        if (table[which].secret && holds_secret((enum setting)which, value))
             s->file_secret = true;
         return set(s, (enum setting)which, value, FROM_FILE, err);
     }
@@ -308,10 +315,29 @@ int settings_bool(const struct settings *s, enum setting which, bool *value, str
                    table[which].secret ? "***" : s->values[which], origin_words(s, which));
 }
 
+/* Scheme and host of a URL, as "https://hooks.slack.com", then the mask. */
+static void show_secret(struct buf *out, const char *value)
+{
+    const char *scheme = strstr(value, "://"), *host = scheme ? scheme + 3 : NULL;
+
+    if (host && strcspn(host, "@") >= strcspn(host, "/?#")) {
+        buf_add(out, value, (size_t)(host - value) + strcspn(host, "/?#"));
+        buf_putc(out, '/');
+    }
+    if (*value)
+        buf_puts(out, "***");
+}
+
 void settings_show(struct buf *out, const struct settings *s, enum setting which)
 {
-    if (table[which].secret)
+    switch (settings_secrecy(which)) {
+    case SETTING_HAS_PASSWORD:
         settings_mask(out, s->values[which]);
-    else
+        break;
+    case SETTING_SECRET:
+        show_secret(out, s->values[which]);
+        break;
+    default:
         buf_puts(out, s->values[which]);
+    }
 }

@@ -23,6 +23,13 @@ enum setting {
     SETTING_COUNT
 };
 
+/* How much of a value may be shown. The column `secret` of the table; true stands for SETTING_HAS_PASSWORD. */
+enum setting_secrecy {
+    SETTING_PLAIN = false,
+    SETTING_HAS_PASSWORD = true, /* a connection string: all but its passwords */
+    SETTING_SECRET,              /* nothing; of a URL, such as a webhook's, its scheme and host */
+};
+
 enum setting_origin { FROM_DEFAULT, FROM_FILE, FROM_ENVIRONMENT };
 
 struct settings;
@@ -43,6 +50,7 @@ int settings_bool(const struct settings *s, enum setting which, bool *value, str
 
 const char *settings_name(enum setting which);
 const char *settings_help(enum setting which);
+enum setting_secrecy settings_secrecy(enum setting which);
 bool settings_is_secret(enum setting which);         /* shown masked */
 const char *settings_file(const struct settings *s); /* the file that was read, or NULL */
 

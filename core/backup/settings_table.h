@@ -2,7 +2,7 @@
 /* settings_table.h - every setting of sfb, once: SETTING(id, name, default, secret, help).
  *
  * Not a header of its own: settings.h and settings.c include it with SETTING defined. ${APP} in a default stands for
- * the value of SFB_APP.
+ * the value of SFB_APP. secret: enum setting_secrecy.
  */
 SETTING(APP, "SFB_APP", "signupflow", false, "name of the application: part of file, bucket and directory names")
 SETTING(WORK_DIR, "SFB_WORK_DIR", "/tmp", false, "where dumps are written while they are made")
@@ -35,3 +35,29 @@ SETTING(RTO_MINUTES, "SFB_RTO_MINUTES", "60", false, "minutes that a recovery ma
 SETTING(DRILL_DAYS, "SFB_DRILL_DAYS", "36", false, "days after which production needs another restore drill; 0: none")
 SETTING(METRICS_FILE, "SFB_METRICS_FILE", "", false,
         "where every run writes metrics for Prometheus's textfile collector; empty: nowhere")
+SETTING(SLACK_WEBHOOK_URL, "SFB_SLACK_WEBHOOK_URL", "", SETTING_SECRET,
+        "alerts go to this incoming webhook, Slack's or one that understands Slack's messages")
+SETTING(SLACK_FORMAT, "SFB_SLACK_FORMAT", "blocks", false,
+        "blocks, or text: everything in the message's text, for Mattermost and others that show no blocks")
+SETTING(SMTP_URL, "SFB_SMTP_URL", "", true, "alerts go by mail: smtp://HOST:587 (STARTTLS) or smtps://HOST")
+SETTING(SMTP_USER, "SFB_SMTP_USER", "", false, "user at the mail server; empty: the URL's, or none")
+SETTING(SMTP_PASSWORD, "SFB_SMTP_PASSWORD", "", SETTING_SECRET, "the user's password")
+SETTING(SMTP_TLS, "SFB_SMTP_TLS", "", false,
+        "TLS on smtp://: require, try, none; empty: none to this host itself, else require")
+SETTING(ALERT_FROM, "SFB_ALERT_FROM", "", false,
+        "sender of mails; empty: SFB_SMTP_USER when it is an address, else sfb@HOST")
+SETTING(ALERT_TO, "SFB_ALERT_TO", "", false, "who gets mails: ops@example.com, \"Jane Doe\" <jane@example.com>")
+SETTING(WEBHOOK_URL, "SFB_WEBHOOK_URL", "", SETTING_SECRET, "alerts go to this URL as JSON, by POST")
+SETTING(WEBHOOK_SECRET, "SFB_WEBHOOK_SECRET", "", SETTING_SECRET,
+        "key of the JSON's HMAC-SHA256, sent as X-Sfb-Signature-256: sha256=HEX")
+SETTING(ALERT_REPEAT_HOURS, "SFB_ALERT_REPEAT_HOURS", "24", false,
+        "the same failure is told again only after so many hours; 0: every time")
+SETTING(HEARTBEAT_URL, "SFB_HEARTBEAT_URL", "", SETTING_SECRET,
+        "dead man's switch, asked for when a backup is made and verified; URL/start and URL/fail too, as "
+        "healthchecks.io has it, when the URL has no query")
+SETTING(HEARTBEAT_START_URL, "SFB_HEARTBEAT_START_URL", "", SETTING_SECRET,
+        "asked for when it begins; none: nothing is; empty: SFB_HEARTBEAT_URL/start")
+SETTING(HEARTBEAT_FAIL_URL, "SFB_HEARTBEAT_FAIL_URL", "", SETTING_SECRET,
+        "asked for when it fails; none: nothing is; empty: SFB_HEARTBEAT_URL/fail")
+SETTING(HEARTBEAT_RUNS, "SFB_HEARTBEAT_RUNS", "backup:production", false,
+        "whose heartbeat it is: backup, restore, verify, prune or drill, with :ENVIRONMENT or without, by commas")

@@ -8,6 +8,7 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
+#include "core/watch/alert.h"
 #include "core/watch/history.h"
 #include "core/watch/status_gather.h"
 
@@ -21,9 +22,11 @@ static bool is_watched(const struct run *r)
 
 void watch_begin(const struct settings *s, struct run *r)
 {
-    (void)s;
-    if (r != NULL)
-        r->begun = true;
+    if (r == NULL)
+        return;
+    r->begun = true;
+    if (!r->unrecorded)
+        alert_begin(s, r);
 }
 
 /* ---- the history ----------------------------------------------------------------------------------------------- */
@@ -81,6 +84,7 @@ void watch_end(const struct settings *s, const struct run *r)
     os_signals_shield(true); /* one that ended the run must not end what tells of it */
     places_open_state(s, &places);
     remember(s, &places, r);
+    alert_run(s, &places, r);
     places_release(&places);
     write_metrics(s);
     os_signals_shield(false);
