@@ -37,7 +37,7 @@ struct drill {
     const struct drill_params *p;
     struct drill_result *r;
     struct places places;
-    struct audit audit; /* DRILL_REPLACE */
+    struct audit audit;
     struct os_lock lock, staging_lock;
     struct target *server; /* staging's database, or one of the throwaway server */
     struct target *target; /* the restored database */

@@ -14,7 +14,7 @@ static const char scheme[] = "postgresql://";
 
 /* ---- as a URL ------------------------------------------------------------------------------------------------ */
 
-static void put_escaped(struct buf *out, const char *text)
+void target_escape(struct buf *out, const char *text)
 {
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
@@ -29,7 +29,7 @@ static void put_escaped(struct buf *out, const char *text)
 static void put_parameter(struct buf *out, char *before, const char *keyword, const char *value)
 {
     buf_printf(out, "%c%s=", *before, keyword);
-    put_escaped(out, value);
+    target_escape(out, value);
     *before = '&';
 }
 
@@ -55,10 +55,10 @@ void target_url(const struct target *t, struct buf *out)
     target_describe(t, &public);
     before = strchr(public.data, '?') != NULL ? '&' : '?';
     buf_puts(out, scheme);
-    put_escaped(out, target_user(t));
+    target_escape(out, target_user(t));
     if (password != NULL && *password != '\0') {
         buf_putc(out, ':');
-        put_escaped(out, password);
+        target_escape(out, password);
     }
     buf_putc(out, '@');
     buf_puts(out, public.size >= sizeof scheme - 1 ? public.data + sizeof scheme - 1 : "");

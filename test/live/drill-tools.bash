@@ -38,12 +38,8 @@ alter_manifest() {
     perl -MJSON::PP -0777 -i -pe 'my $m = JSON::PP->new->utf8->decode($_); '"$1"'; $_ = JSON::PP->new->utf8->canonical->pretty->encode($m)' \
         "${BACKUP%.dump}.manifest.json"
 }
-# What the manifest says of the file itself is made true again.
-fit_manifest() {
-    local md5 sha256
-    md5=$(md5sum <"$BACKUP") sha256=$(sha256sum <"$BACKUP")
-    alter_manifest "\$m->{md5} = '${md5%% *}'; \$m->{sha256} = '${sha256%% *}'; \$m->{size} = $(stat -c %s "$BACKUP")"
-}
 
-# What is on the server: databases and roles.
-on_server() { sql postgres "SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles ORDER BY 1"; }
+# What is on the server: databases, but for copies of the shop, and roles.
+on_server() {
+    sql postgres "SELECT datname FROM pg_database WHERE datname !~ '^shop_' UNION ALL SELECT rolname FROM pg_roles ORDER BY 1"
+}
