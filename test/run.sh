@@ -3,7 +3,9 @@
 #
 #   test/run.sh [FILE...]     unit, cli and live tests: all, or these files. They must have been built (make check does)
 #   test/run.sh --servers     each PostgreSQL major there and back, and its own regression database as its own programs
-#                             dump and restore it; builds the servers that are missing. Prometheus's promtool
+#                             dump and restore it; builds the servers that are missing. Prometheus's promtool, and the
+#                             container image in podman
+#   test/run.sh --image       the image only, in podman too
 #
 # Everything that tests write goes below one directory, which is removed at the end; test/nothing-left.t, which runs last,
 # fails when a test left something in it, or a process. SFB_TEST_JOBS: how many files at a time.
@@ -16,7 +18,9 @@ case ${1-} in
         exec "$2" ;;
     --servers)
         test/regression.sh 15 17 18
-        set -- test/live/regression.bats test/live/servers.bats test/live/promtool.bats ;;
+        set -- test/live/regression.bats test/live/servers.bats test/live/promtool.bats test/live/podman.bats ;;
+    --image)
+        set -- test/live/image.bats test/live/podman.bats ;;
     --*)
         echo "test/run.sh: there is no $1" >&2
         exit 2 ;;
@@ -24,7 +28,7 @@ esac
 if [ $# = 0 ]; then
     shopt -s nullglob
     for file in test/live/*.bats; do
-        case $file in */servers.bats | */regression.bats | */promtool.bats) ;; *) set -- "$@" "$file" ;; esac
+        case $file in */servers.bats | */regression.bats | */promtool.bats | */podman.bats) ;; *) set -- "$@" "$file" ;; esac
     done
     set -- "$@" test/cli/*.bats test/cli/*.t
     for file in test/unit/test_*.c; do file=${file##*/}; set -- "$@" "build/unit/${file%.c}"; done
