@@ -36,27 +36,6 @@ static struct database_shape shape_of(const struct restoring *r, const struct so
     return shape;
 }
 
-int restoring_create(struct restoring *r, struct source *s, struct err *err)
-{
-    struct restore_files files = files_of(r, s);
-    struct database_shape shape = shape_of(r, s);
-
-    if (database_create(r->admin, r->work, &shape, err) < 0 || restoring_mark(r, err) < 0)
-        return -1;
-    if (!s->has_toc)
-        return 0;
-    if (restore_run(&s->plan, &files, r->filling, RESTORE_SCHEMA, 1, err) < 0)
-        return -1;
-    return restore_check_tables(&s->plan, r->filling, err);
-}
-
-int restoring_drop(struct restoring *r, struct err *err)
-{
-    return database_drop(r->admin, r->work, err);
-}
-
-/* ---- filled -------------------------------------------------------------------------------------------------------- */
-
 /* The encoding of the archive's text: "SET client_encoding = 'UTF8';" is an entry of its own. Caller frees. */
 static char *text_encoding(const struct source *s)
 {
@@ -76,6 +55,41 @@ static char *text_encoding(const struct source *s)
     }
     return strdup(from_manifest != NULL ? from_manifest : "");
 }
+
+/* Of an unknown encoding text is taken as it is. */
+static int agree_on_encoding(struct restoring *r, const struct source *s, struct err *err)
+{
+    char *encoding = text_encoding(s);
+    int rc;
+
+    if (encoding == NULL)
+        return err_no_memory(err);
+    rc = target_set_encoding(r->filling, *encoding != '\0' ? encoding : "SQL_ASCII", err);
+    free(encoding);
+    return rc;
+}
+
+int restoring_create(struct restoring *r, struct source *s, struct err *err)
+{
+    struct restore_files files = files_of(r, s);
+    struct database_shape shape = shape_of(r, s);
+
+    if (agree_on_encoding(r, s, err) < 0 || database_create(r->admin, r->work, &shape, err) < 0 ||
+        restoring_mark(r, err) < 0)
+        return -1;
+    if (!s->has_toc)
+        return 0;
+    if (restore_run(&s->plan, &files, r->filling, RESTORE_SCHEMA, 1, err) < 0)
+        return -1;
+    return restore_check_tables(&s->plan, r->filling, err);
+}
+
+int restoring_drop(struct restoring *r, struct err *err)
+{
+    return database_drop(r->admin, r->work, err);
+}
+
+/* ---- filled -------------------------------------------------------------------------------------------------------- */
 
 static int run_script(struct restoring *r, struct source *s, struct err *err)
 {

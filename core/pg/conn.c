@@ -312,6 +312,7 @@ out:
  * statement that takes hours; values look the same everywhere. */
 static int prepare_session(PGconn *c, const char *options, struct err *err)
 {
+    const char *encoding = PQparameterStatus(c, "server_encoding");
     struct buf sql;
     int rc = -1;
 
@@ -323,6 +324,8 @@ static int prepare_session(PGconn *c, const char *options, struct err *err)
                    " pg_catalog.set_config('DateStyle', 'ISO', false),"
                    " pg_catalog.set_config('IntervalStyle', 'postgres', false),"
                    " pg_catalog.set_config('extra_float_digits', '3', false)");
+    if (encoding != NULL && strcmp(encoding, "SQL_ASCII") == 0)
+        buf_puts(&sql, ", pg_catalog.set_config('client_encoding', 'SQL_ASCII', false)");
     if (options != NULL && put_session_options(&sql, options, err) < 0)
         goto out;
     if (buf_check(&sql, err) < 0)
@@ -359,7 +362,8 @@ static PGconn *start(const struct target *t, struct err *err)
         return NULL;
     whole = malloc(size);
     if (whole != NULL) {
-        snprintf(whole, size, "%s client_encoding='UTF8' fallback_application_name='sfb'", conninfo);
+        snprintf(whole, size, "%s %s fallback_application_name='sfb'", conninfo,
+                 target_get(t, "client_encoding") == NULL ? "client_encoding='UTF8'" : "");
         c = PQconnectStart(whole);
         text_wipe(whole, size);
     }

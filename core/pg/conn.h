@@ -23,6 +23,9 @@ struct target;
 struct target *target_parse(const char *url, struct err *err);
 struct target *target_with_database(const struct target *t, const char *database,
                                     struct err *err); /* a copy, other db */
+/* In which encoding text goes to and from the server: UTF8 unless it is set here, whatever the URL says. A name that a
+ * backup holds must be sent in the encoding of the backup, or it names something else. */
+int target_set_encoding(struct target *t, const char *encoding, struct err *err);
 void target_free(struct target *t);
 
 const char *target_database(const struct target *t); /* what libpq will connect to, defaults applied */
@@ -47,7 +50,8 @@ char *target_conninfo_public(const struct target *t, const char *session_options
 
 /* ERR_CONNECT, with a hint that tells a wrong password from a dead host, a missing database from a refused TLS. The
  * wait is bounded (connect_timeout, 15 s unless the URL says otherwise) and ends on a signal. Sets application_name
- * "sfb", no statement timeout, UTC, and the encoding UTF8 unless session_options say otherwise. */
+ * "sfb", no statement timeout, UTC, and the encoding UTF8 unless the target or session_options say otherwise. A database
+ * of SQL_ASCII has no encoding to convert from: its text comes as it is. */
 PGconn *conn_open(const struct target *t, const char *session_options, struct err *err);
 void conn_close(PGconn *c); /* NULL is fine */
 

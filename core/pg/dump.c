@@ -31,6 +31,7 @@ struct dump {
     struct preflight_facts found;
     struct dump_facts facts;
     char lock_timeout[32];
+    char encoding[64];
 };
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
@@ -85,6 +86,7 @@ struct dump *dump_open(const struct dump_params *params, struct err *err)
     if (preflight_position(d->conn, &d->found, err) < 0) /* in the snapshot's transaction */
         goto fail;
     d->facts.lsn = d->found.facts.lsn;
+    snprintf(d->encoding, sizeof d->encoding, "--encoding=%s", d->facts.encoding);
     return d;
 fail:
     dump_close(d);
@@ -156,6 +158,7 @@ static int start_pg_dump(struct dump *d, struct tool_run *run, const char *snaps
     args[n++] = "--format=custom";
     args[n++] = "--compress=0";
     args[n++] = snapshot_option;
+    args[n++] = d->encoding; /* a role may have another one set */
     if (d->params.lock_timeout > 0)
         args[n++] = d->lock_timeout;
     if (log_is_verbose())

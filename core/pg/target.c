@@ -397,7 +397,8 @@ struct target *target_parse(const char *url, struct err *err)
         goto out;
     }
     for (const PQconninfoOption *o = parsed; o->keyword != NULL; o++)
-        if (o->val != NULL && target_put(t, o->keyword, o->val, err) < 0)
+        if (o->val != NULL && strcmp(o->keyword, "client_encoding") != 0 && /* ours to choose */
+            target_put(t, o->keyword, o->val, err) < 0)
             goto out;
     if (target_get(t, "service") != NULL) {
         PQconninfoFree(env);
@@ -432,6 +433,11 @@ struct target *target_with_database(const struct target *t, const char *database
 fail:
     target_free(copy);
     return NULL;
+}
+
+int target_set_encoding(struct target *t, const char *encoding, struct err *err)
+{
+    return target_put(t, "client_encoding", encoding, err);
 }
 
 /* ---- asking -------------------------------------------------------------------------------------------------- */

@@ -133,4 +133,5 @@ release_port() { [ ! -f "$T/taken.pid" ] || kill "$(<"$T/taken.pid")"; }
     sfb_wait
     [ "$status" = 0 ]
     [ -z "$stderr" ]
+    has "$(pg pg_restore -f - "$(the_file "$WORK" '*.dump')")" "^SET client_encoding = 'UTF8';"
 }

@@ -56,6 +56,29 @@ nothing_was_run() { [ ! -e "$T/names-was-here" ] && [ ! -e /tmp/sfb-names-was-he
     has "$tables" '漢字'
 }
 
+# Bytes that are no UTF-8, or are other characters in it; in SQL_ASCII they are nothing but bytes.
+@test "names and text of other encodings come back byte for byte, as an archive and as SQL" {
+    # shellcheck disable=SC2016 # the dollars are SQL's
+    like='CREATE SCHEMA "%"; CREATE TABLE "%"."%" ("%" text, n int); INSERT INTO "%"."%" VALUES ('\''%'\'', 1);
+          CREATE INDEX "i%" ON "%"."%" (n); COMMENT ON TABLE "%"."%" IS '\''%'\'';
+          CREATE FUNCTION "%"() RETURNS text LANGUAGE sql AS $$ SELECT '\''%'\''::text $$'
+    for words in 'LATIN1 t\xe0ble' 'EUC_JP \xc9\xbd' 'SQL_ASCII \xff\xe9'; do
+        db_new elsewhere "ENCODING '${words% *}' LOCALE 'C' TEMPLATE template0"
+        sql elsewhere <<<"${like//%/$(printf %b "${words#* }")}"
+        content_text elsewhere >"$T/content"
+        PRODUCTION_DATABASE_URL=$(db_url elsewhere)
+        for format in custom sql; do
+            rm -f "$WORK"/*
+            run -0 --separate-stderr sfb backup --local-only --format $format
+            db_drop copy
+            run -0 --separate-stderr sfb restore --force "$(sed -n 's/^   File: //p' <<<"$output")"
+            has "$output" '✅ Data integrity verification successful'
+            same_content copy "$T/content"
+        done
+        db_drop elsewhere
+    done
+}
+
 # A database, a role and a password whose names bite, in the URL.
 @test "a database and a role whose names bite are backed up and restored through their URL" {
     for name in "$BITING" "dbname=postgres host=nowhere" "postgresql://nowhere/x" "UPPER lower" "-d" \

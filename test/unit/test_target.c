@@ -194,6 +194,27 @@ static void another_database_same_server(void **state)
     target_free(NULL);
 }
 
+static void encoding_is_ours(void **state)
+{
+    struct err err = { 0 };
+    struct target *t = target_parse("postgresql://app@db/shop?client_encoding=utf8", &err);
+    struct target *other;
+    char *text;
+
+    (void)state;
+    assert_non_null(t);
+    assert_null(target_get(t, "client_encoding"));
+    assert_int_equal(target_set_encoding(t, "LATIN1", &err), 0);
+    assert_int_equal(target_set_encoding(t, "EUC_JP", &err), 0);
+    other = target_with_database(t, "else", &err);
+    assert_non_null(other);
+    text = target_conninfo(other, NULL, &err);
+    assert_non_null(text);
+    contains(text, "client_encoding='EUC_JP'");
+    target_free(t);
+    target_free(other);
+}
+
 #define BARE(sentence, function)                          \
     {                                                     \
         sentence, function, without_variables, NULL, NULL \
@@ -221,6 +242,7 @@ int main(void)
         BARE("the string for a command line has no secret", public_string_has_no_secret),
         BARE_IN_DIR("public authorities are believed only together with the host name",
                     public_authorities_check_the_host_too),
+        BARE("the encoding of the text is not the URL's to choose", encoding_is_ours),
         BARE("another database of the same server keeps the rest", another_database_same_server),
     };
 
