@@ -13,6 +13,7 @@
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/text.h"
+#include "core/watch/report.h"
 #include "core/watch/watch.h"
 
 static const char usage[] =
@@ -35,9 +36,9 @@ static const char examples[] =
     "sfb drill --keep s3://signupflow-backups/production/daily/backup-20251023-020000.dump\n";
 
 static struct {
-    const char *moment, *smoke_sql, *smoke_cmd, *smoke_url, *smoke_text, *max_drift;
+    const char *moment, *smoke_sql, *smoke_cmd, *smoke_url, *smoke_text, *max_drift, *report;
     int jobs, smoke_status, smoke_seconds;
-    bool replace, local, keep, force, production, jobs_given, verbose;
+    bool replace, local, keep, force, production, jobs_given, json, verbose;
 } opt = { .smoke_seconds = 60, .production = true };
 
 static const struct opt options[] = {
@@ -60,6 +61,8 @@ static const struct opt options[] = {
     OPT_TEXT(0, "max-drift", "PERCENT", &opt.max_drift,
              "how far production's rows may be from the backup's:\nall together, and each table of 1,000 or more"),
     OPT_INT('j', "jobs", "N", 1, 256, &opt.jobs, &opt.jobs_given, "restore jobs (default: one for each processor)"),
+    OPT_TEXT(0, "report", "FILE", &opt.report, "write the report to FILE, too: .html, .json or .txt"),
+    OPT_FLAG(0, "json", &opt.json, "print the report as JSON, and nothing else"),
     OPT_FLAG('v', "verbose", &opt.verbose, "verbose output (debugging)"),
     OPT_END,
 };
@@ -89,11 +92,27 @@ static int check_combinations(int argc, char **argv, struct err *err)
         return err_set(err, ERR_USAGE, "either --replace or --local");
     if (opt.keep && opt.local)
         return err_set(err, ERR_USAGE, "--keep does not go with --local: the whole server is removed");
+    if (opt.json && opt.replace && !opt.force)
+        return err_set(err, ERR_USAGE, "--json asks no questions: --replace needs --force beside it");
     if (opt.force && !opt.replace)
         return err_set(err, ERR_USAGE, "--force goes with --replace; nothing else asks");
     if (opt.smoke_url == NULL && (opt.smoke_text != NULL || opt.smoke_status != 0))
         return err_set(err, ERR_USAGE, "%s goes with --smoke-url", opt.smoke_text ? "--smoke-text" : "--smoke-status");
     return 0;
+}
+
+/* Before the work, not after it. */
+static int check_report(struct err *err)
+{
+    char *directory = opt.report != NULL ? os_dirname(opt.report) : NULL;
+    int rc = 0;
+
+    if (opt.report != NULL && directory == NULL)
+        rc = err_no_memory(err);
+    else if (directory != NULL && !os_dir_usable(directory))
+        rc = err_set(err, ERR_CONFIG, "--report %s: there is no such directory, or it can't be written", opt.report);
+    free(directory);
+    return rc;
 }
 
 static int parse_drift(double *limit, struct err *err)
@@ -126,7 +145,7 @@ static int parse_wishes(const struct settings *settings, int argc, char **argv, 
         .smoke_seconds = (unsigned)opt.smoke_seconds,
         .no_production = !opt.production,
     };
-    if (check_combinations(argc, argv, err) < 0 || parse_drift(&p->max_drift, err) < 0)
+    if (check_combinations(argc, argv, err) < 0 || check_report(err) < 0 || parse_drift(&p->max_drift, err) < 0)
         return -1;
     if (opt.moment != NULL && !clock_parse_iso(opt.moment, &p->moment)) {
         err_set(err, ERR_USAGE, "--point-in-time %s is no time", opt.moment);
@@ -167,41 +186,40 @@ static int agree(const struct drill_result *r, struct err *err)
     return 0;
 }
 
-/* ---- what is said, and remembered -------------------------------------------------------------------------------- */
+/* ---- what is said, kept, and remembered ------------------------------------------------------------------------- */
 
-static void report(const struct drill_result *r)
+static int print(const struct report *r, struct err *err)
 {
-    static const char *const signs[] = { "✅", "❌", "⚠️ ", "➖" };
-    char text[TEXT_SHORT], when[CLOCK_TEXT];
-    struct buf phases;
+    struct buf out;
+    int rc;
 
+    buf_init(&out, REPORT_MAX);
+    rc = report_write(&out, r, opt.json ? ".json" : ".txt", err);
     log_say("%s", "");
-    log_say("📊 Drill Report:");
-    if (*r->backup != '\0')
-        log_say("   Backup: %s", r->location);
-    if (r->taken != 0)
-        log_say("   Backup Date: %s UTC", clock_log(when, r->taken));
-    if (r->database_size > 0)
-        log_say("   Database Size: %s (uncompressed)", text_size(text, r->database_size));
-    for (size_t i = 0; i < r->n_checks; i++)
-        log_say("   %s %s%s%s%s", signs[r->checks[i].outcome], r->checks[i].name,
-                *r->checks[i].detail != '\0' ? " (" : "", r->checks[i].detail, *r->checks[i].detail != '\0' ? ")" : "");
-    buf_init(&phases, 4096);
-    for (size_t i = 0; i < r->n_phases; i++)
-        buf_printf(&phases, "%s%s %s", i > 0 ? ", " : "", r->phases[i].name, text_duration(text, r->phases[i].seconds));
-    log_say("   Time: %s", phases.data);
-    buf_release(&phases);
-    if (r->kept && r->where == DRILL_BESIDE)
-        log_say("   Kept as database: %s", r->database);
-    if (*r->pre_restore != '\0')
-        log_say("   Staging as it was: %s", r->pre_restore);
-    log_say("%s", "");
-    if (!r->passed)
-        return;
-    log_say("⏱️  Recovery takes %s", text_duration(text, r->recovery_seconds));
-    log_say("🕳️  Lost would be what happened in the last %s",
-            text_duration(text, (double)(clock_now() - r->taken)));
-    log_say("✅ Drill completed successfully");
+    if (rc == 0 && fwrite(out.data, 1, out.size, stdout) == out.size)
+        fflush(stdout); /* the frame looks whether it arrived */
+    buf_release(&out);
+    return rc;
+}
+
+/* What can't be told changes nothing about the drill. */
+static void tell(const struct settings *settings, const struct drill_result *result, const struct err *why)
+{
+    struct places places = { 0 };
+    struct report_kept kept = { 0 };
+    struct err trouble = { 0 };
+    struct report r = { 0 };
+
+    places_open_state(settings, &places);
+    if (report_gather(&r, settings, &places, result, why, clock_now(), &trouble) < 0 || print(&r, &trouble) < 0 ||
+        report_keep(settings, &places, &r, &kept, &trouble) < 0 ||
+        (opt.report != NULL && report_write_file(&r, opt.report, &trouble) < 0))
+        log_warn("the drill's report: %s", trouble.message);
+    if (opt.report != NULL || kept.url != NULL || kept.path != NULL)
+        log_say("   Report: %s", opt.report != NULL ? opt.report : kept.url != NULL ? kept.url : kept.path);
+    report_kept_release(&kept);
+    report_release(&r);
+    places_release(&places);
 }
 
 static int note(struct run *run, const struct drill_result *r, struct err *err)
@@ -234,6 +252,7 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
     int rc;
 
     log_verbose(opt.verbose);
+    log_quiet(opt.json);
     if (parse_wishes(ctx->settings, argc, argv, &p, err) < 0 || run_set(&ctx->run->environment, "production", err) < 0)
         return -1;
     if (opt.replace && !opt.force)
@@ -244,8 +263,10 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
     rc = drill_run(&p, &result, err);
     if (note(ctx->run, &result, err) < 0)
         rc = -1;
-    if (rc == 0 || result.n_phases > 1)
-        report(&result);
+    if (rc == 0 || report_is_due(err))
+        tell(ctx->settings, &result, err);
+    if (rc == 0)
+        log_say("✅ Drill completed successfully");
     drill_release(&result);
     return rc;
 }

@@ -7,6 +7,7 @@
 #include "core/backup/places.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/os.h"
 #include "core/watch/status_gather.h"
 
 static const char usage[] =
@@ -19,11 +20,13 @@ static const char usage[] =
 
 static const char examples[] = "# How do production's backups stand?\nsfb status\n"
                                "# For a program\nsfb status --environment staging --json\n"
+                               "# A page with charts of size, duration, rows and recovery\n"
+                               "sfb status --html /var/www/backups.html\n"
                                "# For Prometheus's textfile collector, from cron\n"
                                "sfb status --prometheus /var/lib/prometheus/node-exporter/sfb.prom\n";
 
 static struct {
-    const char *environment, *prometheus;
+    const char *environment, *prometheus, *html;
     bool json, local_only, verbose;
 } opt;
 
@@ -32,6 +35,7 @@ static const struct opt options[] = {
     OPT_FLAG(0, "json", &opt.json, "print it as JSON"),
     OPT_TEXT(0, "prometheus", "FILE", &opt.prometheus,
              "write metrics to FILE, of every environment unless\n--environment names one; - prints them"),
+    OPT_TEXT(0, "html", "FILE", &opt.html, "write it to FILE as a page with charts, too"),
     OPT_FLAG(0, "local-only", &opt.local_only, "ask no store: what this host knows"),
     OPT_FLAG('v', "verbose", &opt.verbose, "verbose output (debugging)"),
     OPT_END,
@@ -45,6 +49,7 @@ static const struct exit_map exits[] = {
 };
 
 #define OUTPUT_MAX ((size_t)4 * 1024 * 1024)
+#define PAGE_MAX ((size_t)64 * 1024 * 1024)
 
 static int print(struct buf *out, struct err *err)
 {
@@ -69,6 +74,20 @@ static int write_metrics(const struct status_params *p, struct err *err)
     return rc < 0 ? -1 : (int)level;
 }
 
+static int write_page(const struct status *status, struct err *err)
+{
+    struct buf page;
+    int rc;
+
+    buf_init(&page, PAGE_MAX);
+    status_html(&page, status);
+    rc = buf_check(&page, err);
+    if (rc == 0)
+        rc = os_publish_file(opt.html, page.data, page.size, 0644, err);
+    buf_release(&page);
+    return rc;
+}
+
 static int tell(const struct status_params *p, struct err *err)
 {
     struct status_facts facts;
@@ -86,6 +105,8 @@ static int tell(const struct status_params *p, struct err *err)
         status_text(&out, &status);
     if (rc == 0)
         rc = print(&out, err);
+    if (rc == 0 && opt.html != NULL)
+        rc = write_page(&status, err);
     buf_release(&out);
     status_release_facts(&facts);
     return rc < 0 ? -1 : (int)status.level;
@@ -104,6 +125,8 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
         return -1;
     if (opt.json && opt.prometheus != NULL)
         return err_set(err, ERR_USAGE, "--json and --prometheus are two forms of one thing");
+    if (opt.html != NULL && opt.prometheus != NULL)
+        return err_set(err, ERR_USAGE, "--html goes with one environment, --prometheus with all");
     if (opt.prometheus != NULL)
         return write_metrics(&p, err);
     if (p.environment == NULL)

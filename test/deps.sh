@@ -3,4 +3,5 @@
 #
 #   test/deps.sh [PACKAGE...]      these too
 set -euo pipefail
-exec "$(dirname "${BASH_SOURCE[0]}")/../vendor/deps.sh" git zstd clang-format clang-tidy cppcheck shellcheck python3-aiosmtpd "$@"
+exec "$(dirname "${BASH_SOURCE[0]}")/../vendor/deps.sh" git zstd clang-format clang-tidy cppcheck shellcheck \
+    python3-aiosmtpd python3-jsonschema "$@"

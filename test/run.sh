@@ -6,6 +6,7 @@
 #                             dump and restore it; builds the servers that are missing. Prometheus's promtool, and the
 #                             container image in podman
 #   test/run.sh --image       the image only, in podman too
+#   test/run.sh --pages       the HTML pages in headless Chromium
 #
 # Everything that tests write goes below one directory, which is removed at the end; test/nothing-left.t, which runs last,
 # fails when a test left something in it, or a process. SFB_TEST_JOBS: how many files at a time.
@@ -21,6 +22,8 @@ case ${1-} in
         set -- test/live/regression.bats test/live/servers.bats test/live/promtool.bats test/live/podman.bats ;;
     --image)
         set -- test/live/image.bats test/live/podman.bats ;;
+    --pages)
+        set -- test/live/pages.bats ;;
     --*)
         echo "test/run.sh: there is no $1" >&2
         exit 2 ;;
@@ -28,7 +31,7 @@ esac
 if [ $# = 0 ]; then
     shopt -s nullglob
     for file in test/live/*.bats; do
-        case $file in */servers.bats | */regression.bats | */promtool.bats | */podman.bats) ;; *) set -- "$@" "$file" ;; esac
+        case $file in */servers.bats | */regression.bats | */promtool.bats | */podman.bats | */pages.bats) ;; *) set -- "$@" "$file" ;; esac
     done
     set -- "$@" test/cli/*.bats test/cli/*.t
     for file in test/unit/test_*.c; do file=${file##*/}; set -- "$@" "build/unit/${file%.c}"; done

@@ -167,6 +167,14 @@ double report_loss(const struct report *r)
     return r->made > r->newest ? (double)(r->made - r->newest) : 0;
 }
 
+const char *report_loss_text(char out[TEXT_SHORT], const struct report *r)
+{
+    if (report_loss(r) >= 120)
+        return text_age(out, report_loss(r));
+    snprintf(out, TEXT_SHORT, "minute");
+    return out;
+}
+
 struct report_sentence report_sentence(const struct report *r)
 {
     const struct drill_result *drill = r->drill;

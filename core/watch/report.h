@@ -16,10 +16,12 @@
 #include "core/backup/places.h"
 #include "core/backup/proofs.h"
 #include "core/base/buf.h"
+#include "core/base/text.h"
 #include "core/watch/history.h"
+#include "core/watch/status.h"
 
 #define REPORT_MAX ((size_t)64 * 1024 * 1024) /* bytes of one */
-#define REPORT_MEASURED 10                    /* the recovery time is that of the last so many drills that passed */
+#define REPORT_MEASURED STATUS_DRILLS         /* the recovery time is that of the last so many drills that passed */
 
 struct report_drill { /* one of the past, or this one */
     time_t started;
@@ -60,6 +62,7 @@ bool report_is_due(const struct err *why);
 
 /* Seconds of work that the newest proven backup does not have; below 0: nothing is proven. */
 double report_loss(const struct report *r);
+const char *report_loss_text(char out[TEXT_SHORT], const struct report *r); /* in "the last ...": "minute", "3 days" */
 
 /* The verdict: "The backup of ", the moment that it holds (0: not named), " brings the database back." */
 struct report_sentence {
@@ -73,6 +76,11 @@ void report_verdict(struct buf *out, const struct report *r); /* the same as tex
 void report_text(struct buf *out, const struct report *r);
 int report_json(struct buf *out, const struct report *r, struct err *err);
 void report_html(struct buf *out, const struct report *r);
+
+/* One of them, by a file's ending: .json, .txt, any other is the page. The file, which all may read, is replaced as
+ * a whole. */
+int report_write(struct buf *out, const struct report *r, const char *ending, struct err *err);
+int report_write_file(const struct report *r, const char *path, struct err *err);
 
 struct report_kept {
     char *path, *url; /* of the page; NULL: it is not kept there */

@@ -51,7 +51,7 @@ static void write_lead(struct buf *out, const struct report *r)
                  r->verdict == PROOFS_PASSED ? "A" : "By the drills before, a",
                  chart_value(text, CHART_SECONDS, r->median));
     if (r->measured > 0 && report_loss(r) >= 0)
-        html_add(out, "; it would lose what happened in the last <strong>%s</strong>", text_age(age, report_loss(r)));
+        html_add(out, "; it would lose what happened in the last <strong>%s</strong>", report_loss_text(age, r));
     html_add(out, "%s</p>\n", r->measured > 0 ? "." : "");
 }
 

@@ -21,16 +21,29 @@ static const struct {
                    { ".json", "application/json" },
                    { ".txt", "text/plain; charset=utf-8" } };
 
-static int make_all(struct buf files[FILES], const struct report *r, struct err *err)
+int report_write(struct buf *out, const struct report *r, const char *ending, struct err *err)
 {
-    report_html(&files[PAGE], r);
-    report_text(&files[TEXT], r);
-    if (report_json(&files[JSON], r, err) < 0)
-        return -1;
-    for (int i = 0; i < FILES; i++)
-        if (buf_check(&files[i], err) < 0)
-            return -1;
-    return 0;
+    if (strcmp(ending, kinds[JSON].ending) == 0)
+        return report_json(out, r, err);
+    if (strcmp(ending, kinds[TEXT].ending) == 0)
+        report_text(out, r);
+    else
+        report_html(out, r);
+    return buf_check(out, err);
+}
+
+int report_write_file(const struct report *r, const char *path, struct err *err)
+{
+    const char *ending = strrchr(os_basename(path), '.');
+    struct buf out;
+    int rc;
+
+    buf_init(&out, REPORT_MAX);
+    rc = report_write(&out, r, ending != NULL ? ending : "", err);
+    if (rc == 0)
+        rc = os_publish_file(path, out.data, out.size, 0644, err);
+    buf_release(&out);
+    return rc;
 }
 
 static void warn(const char *what, const struct err *err)
@@ -188,12 +201,14 @@ int report_keep(const struct settings *s, const struct places *p, const struct r
                 struct err *err)
 {
     struct buf files[FILES];
-    int rc;
+    int rc = 0;
 
     memset(kept, 0, sizeof *kept);
-    for (int i = 0; i < FILES; i++)
+    for (int i = 0; i < FILES; i++) {
         buf_init(&files[i], REPORT_MAX);
-    rc = make_all(files, r, err);
+        if (rc == 0)
+            rc = report_write(&files[i], r, kinds[i].ending, err);
+    }
     if (rc == 0) {
         keep_here(p, files, r, kept);
         keep_stored(s, files, r, kept);

@@ -36,11 +36,11 @@ static void write_backup(struct buf *out, const struct drill_result *d)
                    d->proven ? "each compared with the dump's, and equal" : "not compared");
     if (d->has_drift)
         buf_printf(out, "   Drift: %.1f %% of production's rows changed since\n", d->drift);
-    line(out, "Staging database saved as", d->pre_restore);
-    if (d->put_back)
-        buf_puts(out, "   The staging database was put back as it was\n");
-    if (d->kept)
+    if (d->kept && d->where == DRILL_BESIDE)
         line(out, "Kept as database", d->database);
+    line(out, "Staging as it was", d->pre_restore);
+    if (d->put_back)
+        buf_puts(out, "   The staging database was put back\n");
 }
 
 static void write_phases(struct buf *out, const struct drill_result *d)
@@ -48,8 +48,9 @@ static void write_phases(struct buf *out, const struct drill_result *d)
     char text[TEXT_SHORT];
 
     for (size_t i = 0; i < d->n_phases; i++) {
-        buf_printf(out, i == 0 ? "   Time: %s " : ", %s ", text_duration(text, d->phases[i].seconds));
+        buf_puts(out, i == 0 ? "   Time: " : ", ");
         text_visible(out, d->phases[i].name);
+        buf_printf(out, " %s", text_duration(text, d->phases[i].seconds));
     }
     buf_puts(out, d->n_phases > 0 ? "\n" : "");
 }
@@ -64,11 +65,10 @@ static void write_checks(struct buf *out, const struct drill_result *d)
         buf_printf(out, "%s   %s ", i == 0 ? "\n" : "", signs[c->outcome]);
         text_visible(out, c->name);
         if (c->detail != NULL && *c->detail != '\0') {
-            buf_puts(out, ": ");
+            buf_puts(out, " (");
             text_visible(out, c->detail);
+            buf_putc(out, ')');
         }
-        if (c->outcome == DRILL_SKIPPED)
-            buf_puts(out, " (skipped)");
         buf_putc(out, '\n');
     }
 }
@@ -113,7 +113,7 @@ static void write_figures(struct buf *out, const struct report *r)
     if (loss >= 0)
         buf_printf(out,
                    "🕳️  Lost would be what happened in the last %s: the newest proven backup is of %.16s UTC\n",
-                   text_age(text, loss), clock_log(when, r->newest));
+                   report_loss_text(text, r), clock_log(when, r->newest));
     else
         buf_puts(out, "🕳️  Lost would be everything: no backup is proven\n");
 }
