@@ -187,6 +187,7 @@ static int restore_it(struct drill *d, struct restoration_params *p, struct rest
 
     p->listener = &tell;
     rc = restoration_run(p, result, err);
+    p->listener = NULL;
     d->roles = result->roles;
     result->roles = (struct names){ 0 };
     d->r->put_back = result->put_back;

@@ -124,6 +124,8 @@ int proofs_parse(const char *environment, const char *name, struct proofs_item *
     if (rest == NULL)
         return 0;
     rest += *rest == '-';
+    if (find_stamp(rest, n - (size_t)(rest - name), &out->taken) == NULL)
+        out->taken = 0;
     out->name = strndup(name, n);
     out->environment = strdup(environment);
     out->backup = strndup(rest, n - (size_t)(rest - name));
@@ -131,8 +133,6 @@ int proofs_parse(const char *environment, const char *name, struct proofs_item *
         release_item(out);
         return err_no_memory(err);
     }
-    if (find_stamp(out->backup, strlen(out->backup), &out->taken) == NULL)
-        out->taken = 0;
     return 1;
 }
 

@@ -478,7 +478,8 @@ int proof_run(const struct proof_params *p, uint64_t *rows, struct err *err)
     if (c == NULL)
         return -1;
     f.version = PQserverVersion(c);
-    if (proof_facts_read(c, true, &f.facts, err) < 0 || collect_expected(&f, err) < 0 || make_session(&f, c, "UTC", err) < 0)
+    if (proof_facts_read(c, true, &f.facts, err) < 0 || collect_expected(&f, err) < 0 ||
+        make_session(&f, c, "UTC", err) < 0)
         goto out;
     match(&f);
     if (plan_parts(&f, err) < 0 || (p->objects != NULL && add_part(&f, (struct part){ .item = NULL }, err) < 0))

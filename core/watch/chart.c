@@ -21,10 +21,12 @@ static double decimal_step(double least, double most)
 {
     static const double factors[] = { 1, 2, 5 };
 
-    for (double power = least;; power *= 10)
+    for (;;) {
         for (size_t i = 0; i < sizeof factors / sizeof *factors; i++)
-            if (most / (power * factors[i]) <= 4)
-                return power * factors[i];
+            if (most / (least * factors[i]) <= 4)
+                return least * factors[i];
+        least *= 10;
+    }
 }
 
 static double time_step(double most)
