@@ -26,6 +26,7 @@ static const struct member {
 } members[] = {
     { "environment", TEXT, offsetof(struct run, environment) },
     { "source", TEXT, offsetof(struct run, source) },
+    { "local", FLAG, offsetof(struct run, local) },
     { "error", TEXT, offsetof(struct run, error) },
     { "hint", TEXT, offsetof(struct run, hint) },
     { "upload_failed", FLAG, offsetof(struct run, upload_failed) },

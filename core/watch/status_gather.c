@@ -8,6 +8,7 @@
 #include "core/backup/catalog.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
+#include "core/watch/marker.h"
 #include "core/watch/status_gather_impl.h"
 
 static int read_settings(const struct settings *s, struct status_facts *f, struct err *err)
@@ -33,6 +34,13 @@ static int look(const struct settings *s, enum setting which, const char *what, 
     return *path != NULL ? 0 : err_no_memory(err);
 }
 
+static void find_dead(void *cookie, const struct run *r)
+{
+    struct err ignored = { 0 };
+
+    history_append(cookie, r, &ignored);
+}
+
 /* What can't be read here is warned about: the store may know as much. */
 static int read_host(struct status_gathering *g, struct err *err)
 {
@@ -42,6 +50,7 @@ static int read_host(struct status_gathering *g, struct err *err)
     if (look(g->p->settings, SETTING_STATE_DIR, "history", &g->places.state, err) < 0 ||
         look(g->p->settings, SETTING_CACHE_DIR, "cache", &g->places.cache, err) < 0)
         return -1;
+    marker_sweep(&g->places, find_dead, &g->places);
     if (history_read(&g->places, g->p->environment, &f->history, &trouble) < 0 ||
         proofs_read_host(&f->proofs, g->places.state, g->p->environment, &trouble) < 0)
         log_warn("%s", trouble.message);

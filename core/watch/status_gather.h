@@ -10,7 +10,7 @@
 #include "core/backup/settings.h"
 #include "core/watch/status.h"
 
-#define STATUS_RUNS 1000
+#define STATUS_RUNS 400 /* a year of backups and what goes with them */
 
 struct status_params {
     const struct settings *settings;

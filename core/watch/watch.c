@@ -10,6 +10,7 @@
 #include "core/base/os.h"
 #include "core/watch/alert.h"
 #include "core/watch/history.h"
+#include "core/watch/marker.h"
 #include "core/watch/status_gather.h"
 
 #define PATIENCE 10         /* seconds for a store that does not answer: the run is over, and somebody may wait */
@@ -18,15 +19,6 @@
 static bool is_watched(const struct run *r)
 {
     return r != NULL && r->begun && !r->unrecorded;
-}
-
-void watch_begin(const struct settings *s, struct run *r)
-{
-    if (r == NULL)
-        return;
-    r->begun = true;
-    if (!r->unrecorded)
-        alert_begin(s, r);
 }
 
 /* ---- the history ----------------------------------------------------------------------------------------------- */
@@ -60,6 +52,23 @@ static void remember(const struct settings *s, const struct places *p, const str
     put_record(s, r);
 }
 
+/* ---- runs that ended without a word ------------------------------------------------------------------------------ */
+
+struct finder {
+    const struct settings *settings;
+    const struct places *places;
+};
+
+static void find_dead(void *cookie, const struct run *r)
+{
+    const struct finder *f = cookie;
+    char when[CLOCK_TEXT];
+
+    log_warn("the %s of %s UTC (pid %d): %s", run_kind_name(r->kind), clock_log(when, r->started), r->pid, r->error);
+    remember(f->settings, f->places, r);
+    alert_run(f->settings, f->places, r);
+}
+
 /* ---- metrics --------------------------------------------------------------------------------------------------- */
 
 /* From what this host knows: nobody shall wait for it. */
@@ -75,15 +84,35 @@ static void write_metrics(const struct settings *s)
 
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
 
+void watch_begin(const struct settings *s, struct run *r)
+{
+    struct places places;
+    struct finder finder = { .settings = s, .places = &places };
+
+    if (r == NULL)
+        return;
+    r->begun = true;
+    if (!is_watched(r))
+        return;
+    places_open_state(s, &places);
+    marker_sweep(&places, find_dead, &finder);
+    marker_set(&places, r);
+    places_release(&places);
+    alert_begin(s, r);
+}
+
 void watch_end(const struct settings *s, const struct run *r)
 {
     struct places places;
 
-    if (!is_watched(r))
+    if (!is_watched(r)) {
+        marker_clear(); /* it has begun, and was then refused */
         return;
+    }
     os_signals_shield(true); /* one that ended the run must not end what tells of it */
     places_open_state(s, &places);
     remember(s, &places, r);
+    marker_clear();
     alert_run(s, &places, r);
     places_release(&places);
     write_metrics(s);

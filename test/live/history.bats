@@ -111,6 +111,32 @@ END
     [ "$(stored backup)" = "$(HISTORY)" ]
 }
 
+@test "a run that was killed is found by whoever comes next, once" {
+    sql signupflow "CREATE TABLE held (id int)"
+    hold_lock signupflow held
+    sfb_start backup
+    dump_waits
+    run -2 --separate-stderr sfb status # there is none yet; and one that is at work is not dead
+    [ "$(lines)" = 0 ]
+    kill -KILL "$PID"
+    sfb_wait
+    no_children
+    run -2 --separate-stderr sfb status
+    has "$output" '^❌ Backup success rate: failed at .* \(exit code 137\): it ended without a word'
+    [ "$(last exit_code) $(last signal) $(last pid) $(last environment)" = "137 9 $PID production" ]
+    sfb_start backup
+    dump_waits
+    kill -KILL "$PID"
+    sfb_wait
+    no_children
+    release_locks
+    run -0 --separate-stderr sfb backup
+    has "$stderr" "the backup of .* \(pid $PID\): it ended without a word"
+    [ "$(HISTORY | grep -c '"exit_code":137')" = 2 ]
+    [ "$(keys production/history/.*backup | wc -l)" = 2 ] # the first one's finder only looked
+    [ "$(find "$SFB_STATE_DIR" -name 'running-*' | wc -l)" = 0 ]
+}
+
 @test "a backup that finds another one at work is remembered as such" {
     sql signupflow "CREATE TABLE held (id int)"
     hold_lock signupflow held
@@ -138,6 +164,7 @@ END
     run -0 sfb prune --dry-run
     run -7 sfb verify
     [ "$(lines)" = 0 ]
+    [ "$(find "$SFB_STATE_DIR" -name 'running-*' | wc -l)" = 0 ]
     [ -z "$(keys history/)" ]
 }
 

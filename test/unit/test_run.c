@@ -56,7 +56,7 @@ static void full_run(struct run *r)
     r->seconds = 327.125;
     r->exit_code = 3;
     r->signal = SIGTERM;
-    r->upload_failed = r->stored = r->verified = r->proven = true;
+    r->upload_failed = r->stored = r->verified = r->proven = r->local = true;
     r->taken = STARTED + 1;
     r->size = UINT64_C(9007199254740991);
     r->database_size = 2;
@@ -87,7 +87,7 @@ static void test_round_trip(void **state)
     assert_true(back.seconds == 327.125);
     assert_int_equal(back.exit_code, 3);
     assert_int_equal(back.signal, SIGTERM);
-    assert_true(back.upload_failed && back.stored && back.verified && back.proven);
+    assert_true(back.local && back.upload_failed && back.stored && back.verified && back.proven);
     assert_true(back.size == r.size && back.rows == r.rows && back.tables == 3 && back.database_size == 2);
     assert_true(back.recovery_seconds == 61.5 && back.removed == 4 && back.removed_bytes == 5);
     assert_int_equal(back.taken, STARTED + 1);
