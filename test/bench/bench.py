@@ -196,6 +196,24 @@ def restores(bench, server):
                reset)
 
 
+def drills(bench, server):
+    """A whole drill (restored beside, proven, examined, compared with production, dropped) against the restore alone."""
+    bench.clean_work()
+    timed(*bench.backup(server), bench.base)
+    dump = bench.newest()
+    ours = ([bench.sfb, "drill", dump],
+            dict(bench.env, STAGING_DATABASE_URL=server.url("restored"), PRODUCTION_DATABASE_URL=server.url("bench")))
+    theirs = ([bench.sfb, "restore", "--force", "--environment", "staging", dump],
+              dict(bench.env, STAGING_DATABASE_URL=server.url("restored")))
+
+    def reset():
+        server.psql("-d", "postgres", "-c", "DROP DATABASE IF EXISTS restored")
+        server.psql("-d", "postgres", "-c", "CHECKPOINT")
+
+    bench.pair("drill, proof and report included, against the restore of the same backup (server 15)", "at least 0.83", ours,
+               theirs, reset)
+
+
 def memory(bench, server):
     bench.clean_work()
     command, env = bench.backup(server)
@@ -220,14 +238,14 @@ def main():
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", default="", help="backup15, backup17, restore, memory, idle: some of them")
+    parser.add_argument("--only", default="", help="backup15, backup17, restore, memory, drill, idle: some of them")
     options = parser.parse_args()
     wanted = set(filter(None, options.only.split(",")))
     bench = Bench(options)
     try:
         if not wanted or wanted & {"idle"}:
             idle(bench)
-        if not wanted or wanted & {"backup15", "restore", "memory"}:
+        if not wanted or wanted & {"backup15", "restore", "memory", "drill"}:
             server = bench.server("pg15", options.pg15)
             if not wanted or wanted & {"backup15", "restore"}:
                 backups(bench, server, 15)
@@ -235,6 +253,8 @@ def main():
                 memory(bench, server)
             if not wanted or "restore" in wanted:
                 restores(bench, server)
+            if not wanted or "drill" in wanted:
+                drills(bench, server)
             bench.servers.pop().stop()
             shutil.rmtree(server.base)
         if not wanted or "backup17" in wanted:
