@@ -121,6 +121,10 @@ static void child(struct command *c, const struct tool_run *run, pid_t parent)
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent || os_child_descriptors(fds) < 0)
         _exit(126); /* or the parent died before it could take us along */
     set_environment(run);
+    /* Who has had threads locks stdout for every byte, and pg_dump writes the length of each row byte by byte: a lock
+     * that is held costs nothing. It is alone here, and starts no processes of its own. */
+    if (run->program == TOOL_PG_DUMP)
+        flockfile(stdout);
     exit(tool_main(run->tool, run->program, c->argc, c->argv));
 }
 

@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+import s3
+
 
 class Server:
     """A throwaway PostgreSQL on a socket, with settings that an ordinary small server has."""
@@ -132,8 +134,14 @@ class Bench:
             "work": work, "bar": bar, "speed": spread(ratios), "seconds": spread(ours_s), "other_seconds": spread(theirs_s),
             "cpu_seconds": round(statistics.median(c[0] for c in cpu), 2),
             "other_cpu_seconds": round(statistics.median(c[1] for c in cpu), 2),
+            "cpu_share": spread([c[0] / c[1] for c in cpu]),
         })
         print_row(self.rows[-1])
+
+    def memory(self, work, ours):
+        mib = round(peak_kib(*ours, self.base) / 1024, 1)
+        self.rows.append({"work": work, "bar": "at most 200 MiB", "mib": mib})
+        print(f"{work}: {mib} MiB (bar: at most 200 MiB)", flush=True)
 
 
 def spread(values):
@@ -146,7 +154,8 @@ def print_row(row):
         size = f"  size {row['size'] / 1e6:.0f} MB, other {row['other_size'] / 1e6:.0f} MB"
     print(f"{row['work']}\n    bar: {row['bar']}\n    times as fast: {speed['median']:.2f} (min {speed['min']:.2f}, max {speed['max']:.2f})"
           f"  {row['seconds']['median']:.1f} s against {row['other_seconds']['median']:.1f} s"
-          f"  cpu {row['cpu_seconds']} s against {row['other_cpu_seconds']} s{size}", flush=True)
+          f"  cpu {row['cpu_seconds']} s against {row['other_cpu_seconds']} s, {row['cpu_share']['median']:.2f} of it"
+          f" (min {row['cpu_share']['min']:.2f}, max {row['cpu_share']['max']:.2f}){size}", flush=True)
 
 
 def backups(bench, server, version):
@@ -196,6 +205,7 @@ def restores(bench, server):
                reset)
 
 
+<<<<<<< ours
 def drills(bench, server):
     """A whole drill (restored beside, proven, examined, compared with production, dropped) against the restore alone."""
     bench.clean_work()
@@ -222,6 +232,8 @@ def memory(bench, server):
     print(f"{bench.rows[-1]['work']}: {bench.rows[-1]['mib']} MiB (bar: at most 200 MiB)", flush=True)
 
 
+=======
+>>>>>>> theirs
 def idle(bench):
     times = []
     for _ in range(50):
@@ -234,30 +246,49 @@ def idle(bench):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("sfb", "pg15", "pg17", "json"):
+    for name in ("sfb", "pg15", "pg17", "aws", "store-tool", "json"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--megabytes", type=int, default=1000)
+    parser.add_argument("--s3-megabytes", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=5)
+<<<<<<< ours
     parser.add_argument("--only", default="", help="backup15, backup17, restore, memory, drill, idle: some of them")
+=======
+    parser.add_argument("--only", default="idle,backup15,memory,restore,s3-backup,s3-upload,backup17", help="some of the default's")
+>>>>>>> theirs
     options = parser.parse_args()
-    wanted = set(filter(None, options.only.split(",")))
+    wanted = set(options.only.split(","))
     bench = Bench(options)
     try:
-        if not wanted or wanted & {"idle"}:
+        if "idle" in wanted:
             idle(bench)
+<<<<<<< ours
         if not wanted or wanted & {"backup15", "restore", "memory", "drill"}:
+=======
+        if "s3-upload" in wanted:
+            with s3.S3(bench, options.aws, options.store_tool) as store:
+                s3.upload(bench, store)
+        if wanted & {"backup15", "restore", "memory", "s3-backup"}:
+>>>>>>> theirs
             server = bench.server("pg15", options.pg15)
-            if not wanted or wanted & {"backup15", "restore"}:
+            if wanted & {"backup15", "restore"}:
                 backups(bench, server, 15)
-            if not wanted or "memory" in wanted:
-                memory(bench, server)
-            if not wanted or "restore" in wanted:
+            if "memory" in wanted:
+                bench.clean_work()
+                bench.memory("memory of a backup, largest process", bench.backup(server))
+            if "restore" in wanted:
                 restores(bench, server)
+<<<<<<< ours
             if not wanted or "drill" in wanted:
                 drills(bench, server)
+=======
+            if "s3-backup" in wanted:
+                with s3.S3(bench, options.aws, options.store_tool) as store:
+                    s3.backup(bench, store, server)
+>>>>>>> theirs
             bench.servers.pop().stop()
             shutil.rmtree(server.base)
-        if not wanted or "backup17" in wanted:
+        if "backup17" in wanted:
             backups(bench, bench.server("pg17", options.pg17), 17)
     finally:
         bench.close()
