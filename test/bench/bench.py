@@ -205,7 +205,6 @@ def restores(bench, server):
                reset)
 
 
-<<<<<<< ours
 def drills(bench, server):
     """A whole drill (restored beside, proven, examined, compared with production, dropped) against the restore alone."""
     bench.clean_work()
@@ -224,16 +223,6 @@ def drills(bench, server):
                theirs, reset)
 
 
-def memory(bench, server):
-    bench.clean_work()
-    command, env = bench.backup(server)
-    kib = peak_kib(command, env, bench.base)
-    bench.rows.append({"work": "memory of a backup, largest process", "bar": "at most 200 MiB", "mib": round(kib / 1024, 1)})
-    print(f"{bench.rows[-1]['work']}: {bench.rows[-1]['mib']} MiB (bar: at most 200 MiB)", flush=True)
-
-
-=======
->>>>>>> theirs
 def idle(bench):
     times = []
     for _ in range(50):
@@ -251,25 +240,18 @@ def main():
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--s3-megabytes", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=5)
-<<<<<<< ours
-    parser.add_argument("--only", default="", help="backup15, backup17, restore, memory, drill, idle: some of them")
-=======
-    parser.add_argument("--only", default="idle,backup15,memory,restore,s3-backup,s3-upload,backup17", help="some of the default's")
->>>>>>> theirs
+    parser.add_argument("--only", default="idle,backup15,memory,restore,drill,s3-backup,s3-upload,backup17",
+                        help="some of the default's")
     options = parser.parse_args()
     wanted = set(options.only.split(","))
     bench = Bench(options)
     try:
         if "idle" in wanted:
             idle(bench)
-<<<<<<< ours
-        if not wanted or wanted & {"backup15", "restore", "memory", "drill"}:
-=======
         if "s3-upload" in wanted:
             with s3.S3(bench, options.aws, options.store_tool) as store:
                 s3.upload(bench, store)
-        if wanted & {"backup15", "restore", "memory", "s3-backup"}:
->>>>>>> theirs
+        if wanted & {"backup15", "restore", "memory", "drill", "s3-backup"}:
             server = bench.server("pg15", options.pg15)
             if wanted & {"backup15", "restore"}:
                 backups(bench, server, 15)
@@ -278,14 +260,11 @@ def main():
                 bench.memory("memory of a backup, largest process", bench.backup(server))
             if "restore" in wanted:
                 restores(bench, server)
-<<<<<<< ours
-            if not wanted or "drill" in wanted:
+            if "drill" in wanted:
                 drills(bench, server)
-=======
             if "s3-backup" in wanted:
                 with s3.S3(bench, options.aws, options.store_tool) as store:
                     s3.backup(bench, store, server)
->>>>>>> theirs
             bench.servers.pop().stop()
             shutil.rmtree(server.base)
         if "backup17" in wanted:
