@@ -3,12 +3,16 @@
 #include <stdio.h>
 
 #include "applets/applet.h"
+#include "core/backup/places.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/watch/alert.h"
+#include "core/watch/alert_text.h"
 
 static const char usage[] =
     "alert --test [OPTIONS]\n"
+    "alert --failed UNIT [--reason TEXT] [OPTIONS]\n"
     "\n"
     "Send a test alert by each channel that the settings name, and say what became of it:\n"
     "SFB_SLACK_WEBHOOK_URL, SFB_SMTP_URL with SFB_ALERT_TO, SFB_WEBHOOK_URL, SFB_HEARTBEAT_URL.\n"
@@ -20,19 +24,26 @@ static const char usage[] =
     "A heartbeat URL is asked for when a run has ended well (a backup: verified), URL/start when it begins and\n"
     "URL/fail when it fails, as healthchecks.io has it. For other services name SFB_HEARTBEAT_START_URL and\n"
     "SFB_HEARTBEAT_FAIL_URL, or set them to none; a URL with a query is asked for on success alone. It is the\n"
-    "heartbeat of production's backups; SFB_HEARTBEAT_RUNS names others. The test counts as a success there.\n";
+    "heartbeat of production's backups; SFB_HEARTBEAT_RUNS names others. The test counts as a success there.\n"
+    "\n"
+    "--failed is for a service manager: it tells of a run that was ended before it could tell by itself.\n";
 
 static const char examples[] = "# Do they arrive?\n"
                                "sfb alert --test\n"
                                "# With the settings that the timer uses\n"
-                               "sfb alert --test --config /etc/sfb.env\n";
+                               "sfb alert --test --config /etc/sfb.env\n"
+                               "# systemd has ended a run\n"
+                               "sfb alert --failed signupflow-backup.service --reason oom-kill\n";
 
 static struct {
     bool test, verbose;
+    const char *failed, *reason;
 } opt;
 
 static const struct opt options[] = {
     OPT_FLAG(0, "test", &opt.test, "send a test alert by each channel"),
+    OPT_TEXT(0, "failed", "UNIT", &opt.failed, "tell that a service has failed"),
+    OPT_TEXT(0, "reason", "TEXT", &opt.reason, "with --failed: why"),
     OPT_FLAG('v', "verbose", &opt.verbose, "verbose output (debugging)"),
     OPT_END,
 };
@@ -61,6 +72,42 @@ static void print_outcome(enum alert_channel channel, const struct alert_outcome
         log_say("   %s", o->err.hint);
 }
 
+static int no_channel(struct err *err)
+{
+    err_set(err, ERR_CONFIG, "no channel is configured: nobody would know");
+    err_hint(err, "set SFB_SLACK_WEBHOOK_URL, SFB_SMTP_URL and SFB_ALERT_TO, or SFB_WEBHOOK_URL");
+    return -1;
+}
+
+/* What was not delivered is kept, and told with the next run. */
+static int tell_failed(const struct settings *settings, struct err *err)
+{
+    char headline[256], action[256], when[CLOCK_TEXT], moment[CLOCK_TEXT + 4];
+    time_t now = clock_now();
+    struct places places = { 0 };
+    struct alert a = { 0 };
+    int rc = -1;
+
+    if (!alert_wanted(settings))
+        return no_channel(err);
+    snprintf(headline, sizeof headline, "❌ %s failed", opt.failed);
+    snprintf(action, sizeof action, "Look why: journalctl -u %s", opt.failed);
+    snprintf(moment, sizeof moment, "%s UTC", clock_log(when, now));
+    if (places_open(settings, &places, err) < 0 ||
+        alert_init(&a, ALERT_FAILED, now, headline, "Scheduled Run Failed", err) < 0 ||
+        alert_field(&a, "Unit", opt.failed, false, err) < 0 ||
+        alert_field(&a, "Error", opt.reason != NULL ? opt.reason : "ended before it could tell why", false, err) < 0 ||
+        alert_field(&a, "Time", moment, false, err) < 0 || alert_field(&a, "Host", os_hostname(), false, err) < 0 ||
+        alert_action(&a, action, err) < 0)
+        goto out;
+    alert_tell(settings, &places, &a);
+    rc = 0;
+out:
+    alert_release(&a);
+    places_release(&places);
+    return rc;
+}
+
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
     struct alert_outcome outcomes[ALERT_CHANNELS];
@@ -69,8 +116,10 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
     log_verbose(opt.verbose);
     if (argc > 0)
         return err_set(err, ERR_USAGE, "alert takes no operand, but \"%s\" was given", argv[0]);
-    if (!opt.test)
-        return err_set(err, ERR_USAGE, "there is nothing to do without --test");
+    if (opt.failed != NULL && !opt.test)
+        return tell_failed(ctx->settings, err);
+    if (!opt.test || opt.failed != NULL || opt.reason != NULL)
+        return err_set(err, ERR_USAGE, "alert takes either --test, or --failed UNIT with or without --reason");
     log_say("🔔 Sending a test alert by each channel...");
     alert_test(ctx->settings, outcomes);
     if (os_check_interrupt(err) < 0)
@@ -80,11 +129,8 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
         configured += outcomes[i].configured;
         failed += outcomes[i].configured && (!outcomes[i].delivered || outcomes[i].err.message[0]);
     }
-    if (configured == 0) {
-        err_set(err, ERR_CONFIG, "no channel is configured: nobody would know");
-        err_hint(err, "set SFB_SLACK_WEBHOOK_URL, SFB_SMTP_URL and SFB_ALERT_TO, or SFB_WEBHOOK_URL");
-        return -1;
-    }
+    if (configured == 0)
+        return no_channel(err);
     if (failed > 0)
         return err_set(err, ERR_IO, "%d of %d channels did not deliver", failed, configured);
     return 0;
