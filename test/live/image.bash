@@ -24,7 +24,7 @@ image_setup() {
     sql shop$BATS_TEST_NUMBER "CREATE TABLE item (id int PRIMARY KEY, name text);
         INSERT INTO item SELECT n, 'item ' || n FROM generate_series(1, 5000) n"
     VARIABLES=("PRODUCTION_DATABASE_URL=$(db_url shop$BATS_TEST_NUMBER)" "STAGING_DATABASE_URL=$(db_url postgres)"
-        SFB_BUCKET=image-$BATS_TEST_NUMBER SFB_S3_RETRY_SECONDS=5 SFB_CACHE_DIR=/tmp/cache SFB_LOG_DIR=/tmp/log
+        "SFB_BUCKET=image-$BATS_TEST_NUMBER" SFB_S3_RETRY_SECONDS=5 SFB_CACHE_DIR=/tmp/cache SFB_LOG_DIR=/tmp/log
         SFB_STATE_DIR=/tmp/state "AWS_ENDPOINT_URL_S3=$AWS_ENDPOINT_URL_S3" AWS_REGION=us-east-1 AWS_CA_BUNDLE=/tmp/ca.pem
         "AWS_ACCESS_KEY_ID=$AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY" AWS_EC2_METADATA_DISABLED=true)
     curl -sS --fail-with-body --cacert "$S3_CA" --aws-sigv4 aws:amz:us-east-1:s3 -u "$S3_KEY:$S3_SECRET" -X PUT \

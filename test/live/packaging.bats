@@ -125,7 +125,7 @@ END
 
 # What the schedules run, without the settings file: "backup --environment production"
 commands() {
-    sed -n 's/^ExecStart=[^ ]*sfb \(.*\) --config .*/\1/p' $(units service)
+    sed -n 's/^ExecStart=[^ ]*sfb \(.*\) --config .*/\1/p' "$D"/usr/local/lib/systemd/system/*.service
     sed -n 's/.* sfb sfb \(.*\) >> .*/\1/p; s/.*|| sfb \(.*\) >> .*/\1/p' "$D"/usr/local/share/sfb/cron.d/*
 }
 
@@ -158,7 +158,7 @@ commands() {
 
 @test "every path that the sandbox opens is one that tmpfiles makes" {
     made=$(awk '/^[df] / { print $2 }' "$D/usr/local/lib/tmpfiles.d/signupflow.conf")
-    for path in $(sed -n 's/^ReadWritePaths=//p' $(units service)); do
+    for path in $(sed -n 's/^ReadWritePaths=//p' "$D"/usr/local/lib/systemd/system/*.service); do
         grep -qx -- "${path#-}" <<<"$made"
     done
 }
