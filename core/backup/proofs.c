@@ -33,9 +33,12 @@ const char *proofs_verdict_name(enum proofs_verdict v)
 /* Where a stamp begins that the n bytes end in; NULL: they end in none. */
 static const char *find_stamp(const char *name, size_t n, time_t *taken)
 {
-    const char *stamp = name + n - STAMP_LENGTH;
+    const char *stamp;
 
-    return n > STAMP_LENGTH && stamp[-1] == '-' && clock_parse_stamp(stamp, taken) ? stamp : NULL;
+    if (n <= STAMP_LENGTH)
+        return NULL;
+    stamp = name + n - STAMP_LENGTH;
+    return stamp[-1] == '-' && clock_parse_stamp(stamp, taken) ? stamp : NULL;
 }
 
 char *proofs_backup_name(const char *path)

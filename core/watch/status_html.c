@@ -156,9 +156,12 @@ static double recovery_of(const struct run *run)
 static double limit_of(const struct status *s, const char *check)
 {
     const struct status_check *c = status_find(s, check);
-    double limit = c == NULL ? NAN : isfinite(c->critical) ? c->critical : c->warning;
+    double limit;
 
-    return isfinite(limit) && limit > 0 && !c->least ? limit : 0;
+    if (c == NULL || c->least)
+        return 0;
+    limit = isfinite(c->critical) ? c->critical : c->warning;
+    return isfinite(limit) && limit > 0 ? limit : 0;
 }
 
 static void write_chart(struct buf *out, const struct status *s, enum run_kind kind, measure *value,

@@ -13,6 +13,7 @@ import base64
 import functools
 import http.server
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -54,7 +55,7 @@ class Browser:
     def __enter__(self):
         self.profile = tempfile.TemporaryDirectory(prefix="sfb-browser-")
         self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True,
-                                       stderr=subprocess.DEVNULL)
+                                       stderr=subprocess.DEVNULL, env={**os.environ, "TMPDIR": self.profile.name})
         try:
             self.base = "http://127.0.0.1:%d" % self.port()
             self.session = "/session/" + self.call("POST", "/session", {"capabilities": {"alwaysMatch": {

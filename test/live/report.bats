@@ -23,7 +23,7 @@ teardown() {
 
 use_store() { export SFB_BUCKET=file://$T/store; }
 # The report of the one drill: its name without ending.
-the_report() { local page; page=$(the_file "${1:-$REPORTS}" 'drill-*.html') && basename "$page" .html; }
+the_report() { local page; page=$(the_file "$REPORTS" 'drill-*.html') && basename "$page" .html; }
 as_schema() {
     python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
     python3 -W ignore -c 'import json, jsonschema, sys
