@@ -9,6 +9,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 read -r _ prefix17 < <(test/servers.sh 17)
 mkdir -p build
-exec python3 test/bench/bench.py --sfb ./sfb --pg15 /usr/lib/postgresql/15/bin --pg17 "$prefix17/bin" \
+exec python3 -B test/bench/bench.py --sfb ./sfb --pg15 /usr/lib/postgresql/15/bin --pg17 "$prefix17/bin" \
     --aws /usr/bin/aws --store-tool build/bench/tool_store --megabytes "${BENCH_MB:-1000}" --runs "${BENCH_RUNS:-5}" \
     ${BENCH_ONLY:+--only "$BENCH_ONLY"} --json build/bench.json "$@"
