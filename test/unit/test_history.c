@@ -153,6 +153,7 @@ static void test_trim(void **state)
     char *line = malloc(4097);
     struct history h;
     size_t n;
+    int fd;
 
     (void)state;
     append(RUN_BACKUP, "production", STARTED, 0);
@@ -168,6 +169,10 @@ static void test_trim(void **state)
         append(RUN_BACKUP, "production", STARTED + i, 0);
     }
     assert_in_range(file_size(), HISTORY_BYTES / 2 - 5000, HISTORY_BYTES / 2 + 5000);
+    fd = open("history.jsonl", O_RDONLY); /* it begins with a whole line */
+    assert_int_equal(read(fd, line, 4096), 4096);
+    close(fd);
+    assert_ptr_equal(memchr(line, '\n', 4096), line + 4095);
     h = read_all(NULL);
     assert_int_equal(h.runs[0].started, STARTED + 1); /* the oldest went, all the newest stayed */
     assert_int_equal(h.runs[h.n - 1].started, STARTED + (int)h.n);
