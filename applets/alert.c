@@ -100,8 +100,7 @@ static int tell_failed(const struct settings *settings, struct err *err)
         alert_field(&a, "Time", moment, false, err) < 0 || alert_field(&a, "Host", os_hostname(), false, err) < 0 ||
         alert_action(&a, action, err) < 0)
         goto out;
-    alert_tell(settings, &places, &a);
-    rc = 0;
+    rc = alert_tell(settings, &places, &a, err);
 out:
     alert_release(&a);
     places_release(&places);
