@@ -18,6 +18,7 @@
 #define STATE_FILE "alerts.json"
 #define LOCK_FILE "alerts.lock"
 #define URL_MAX 8192
+#define ALERT_BYTES ((size_t)1024 * 1024)
 #define HASTE_SECONDS 8 /* for everything, when a signal has asked for the end */
 #define DELIVERIES_MAX (ALERT_WAITING_MAX * ALERT_CHANNELS + 1)
 
@@ -103,7 +104,7 @@ static void warn(const struct settings *s, const struct alert_delivery *list, si
 
 /* To every channel that it has still to go to, and the heartbeat's URL when there is one. Saved before and after: what
  * is interrupted in between is sent by the next run, with the same id. */
-static void send_waiting(struct desk *desk, const struct settings *s, const char *beat, double seconds)
+static void send_waiting(struct desk *desk, const struct settings *s, const char *beat, double seconds, bool regardless)
 {
     struct alert_delivery *list = calloc(DELIVERIES_MAX, sizeof *list);
     struct alert_state *st = &desk->state;
@@ -123,7 +124,7 @@ static void send_waiting(struct desk *desk, const struct settings *s, const char
     if (*beat)
         list[n++] = (struct alert_delivery){ .channel = ALERT_HEARTBEAT, .url = beat };
     if (n > 0)
-        alert_send(s, list, n, seconds, true);
+        alert_send(s, list, n, seconds, regardless);
     for (size_t i = 0; i < n; i++) {
         if (list[i].delivered && list[i].channel != ALERT_HEARTBEAT) {
             st->waiting[owner[i]].channels &= ~(1U << list[i].channel);
@@ -237,34 +238,49 @@ void alert_run(const struct settings *s, const struct places *p, const struct ru
             log_warn("an alert could not be written: %s", err.message);
         desk_save(&desk);
     }
-    send_waiting(&desk, s, beat.failed ? "" : beat.data, r->signal ? HASTE_SECONDS : ALERT_SECONDS);
+    send_waiting(&desk, s, beat.failed ? "" : beat.data, r->signal ? HASTE_SECONDS : ALERT_SECONDS, true);
     alert_state_sweep(&desk.state, channels, now);
     desk_close(&desk);
 out:
     buf_release(&beat);
 }
 
-void alert_tell(const struct settings *s, const struct places *p, const struct alert *a)
+static bool is_waiting(const struct alert_state *st, const char *id)
+{
+    for (size_t i = 0; i < st->n_waiting; i++)
+        if (strcmp(st->waiting[i].alert.id, id) == 0)
+            return true;
+    return false;
+}
+
+int alert_tell(const struct settings *s, const struct places *p, const struct alert *a, struct err *err)
 {
     unsigned channels = alert_channel_all(s);
-    struct err err = { 0 };
     struct alert copy;
     struct desk desk;
     struct buf json;
+    int rc = -1;
 
-    if (channels == 0)
-        return;
-    buf_init(&json, (size_t)1024 * 1024);
+    if (channels == 0) {
+        err_set(err, ERR_CONFIG, "there is no channel to tell it by");
+        err_hint(err, "set SFB_SLACK_WEBHOOK_URL, SFB_SMTP_URL and SFB_ALERT_TO, or SFB_WEBHOOK_URL");
+        return -1;
+    }
+    buf_init(&json, ALERT_BYTES);
     desk_open(&desk, p);
-    if (alert_json(&json, a, &err) == 0 && alert_parse(&copy, json.data, &err) == 0)
-        alert_state_wait(&desk.state, &copy, "", channels);
-    else
-        log_warn("an alert could not be written: %s", err.message);
+    if (alert_json(&json, a, err) < 0 || alert_parse(&copy, json.data, err) < 0)
+        goto out;
+    alert_state_wait(&desk.state, &copy, "", channels);
     desk_save(&desk);
-    send_waiting(&desk, s, "", ALERT_SECONDS);
+    send_waiting(&desk, s, "", ALERT_SECONDS, false);
     alert_state_sweep(&desk.state, channels, clock_now());
+    if (os_check_interrupt(err) < 0)
+        goto out;
+    rc = is_waiting(&desk.state, a->id) ? err_set(err, ERR_STORE, "not every channel took it") : 0;
+out:
     desk_close(&desk);
     buf_release(&json);
+    return rc;
 }
 
 /* ---- trying it out --------------------------------------------------------------------------------------------------- */

@@ -28,9 +28,10 @@ void alert_begin(const struct settings *s, const struct run *r);
  * failure is told, and recoveries are not. */
 void alert_run(const struct settings *s, const struct places *p, const struct run *r);
 
-/* Tells what somebody else has written (digest.h), to every channel. */
+/* Tells what somebody else has written (alert_digest.h), to every channel. -1: ERR_CONFIG, there is none; ERR_STORE, not every
+ * one took it, and what became of it is warned about; ERR_SIGNAL. It is kept as other alerts are. */
 struct alert;
-void alert_tell(const struct settings *s, const struct places *p, const struct alert *a);
+int alert_tell(const struct settings *s, const struct places *p, const struct alert *a, struct err *err);
 
 /* Are there channels at all, the heartbeat not counted? */
 bool alert_wanted(const struct settings *s);

@@ -101,6 +101,22 @@ int alert_field(struct alert *a, const char *name, const char *value, bool detai
     return err_no_memory(err);
 }
 
+int alert_field_clean(struct alert *a, const char *name, const char *value, bool detail, const struct settings *s,
+                      struct err *err)
+{
+    struct buf clean;
+    int rc = 0;
+
+    buf_init(&clean, TEXT_MAX);
+    secrets_hide(&clean, value, s);
+    if (buf_check(&clean, err) < 0)
+        rc = -1;
+    else if (clean.size > 0)
+        rc = alert_field(a, name, clean.data, detail, err);
+    buf_release(&clean);
+    return rc;
+}
+
 /* ---- of a run ------------------------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -153,23 +169,6 @@ static void describe_end(struct buf *out, const struct run *r)
         buf_printf(out, "ended with exit code %d", r->exit_code);
 }
 
-/* The value's secrets are hidden; one that is empty is left out. */
-static int run_field(struct alert *a, const char *name, const char *value, bool detail, const struct settings *s,
-                     struct err *err)
-{
-    struct buf clean;
-    int rc = 0;
-
-    buf_init(&clean, TEXT_MAX);
-    secrets_hide(&clean, value, s);
-    if (buf_check(&clean, err) < 0)
-        rc = -1;
-    else if (clean.size > 0)
-        rc = alert_field(a, name, clean.data, detail, err);
-    buf_release(&clean);
-    return rc;
-}
-
 /* Of these it is the first question which backup it was. */
 static bool is_of_a_backup(const struct run *r)
 {
@@ -187,10 +186,10 @@ static int add_fields(struct alert *a, const struct run *r, time_t since, unsign
     buf_init(&end, TEXT_MAX);
     describe_end(&end, r);
     snprintf(moment, sizeof moment, "%s UTC", clock_log(when, a->time));
-    if (run_field(a, "Environment", r->environment || r->kind != RUN_PRUNE ? or_empty(r->environment) : "all", false, s,
-                  err) < 0 ||
-        (is_of_a_backup(r) && run_field(a, "Backup", or_empty(r->backup), false, s, err) < 0) ||
-        (a->event == ALERT_FAILED && run_field(a, "Error", end.data, false, s, err) < 0) ||
+    if (alert_field_clean(a, "Environment", r->environment || r->kind != RUN_PRUNE ? or_empty(r->environment) : "all",
+                          false, s, err) < 0 ||
+        (is_of_a_backup(r) && alert_field_clean(a, "Backup", or_empty(r->backup), false, s, err) < 0) ||
+        (a->event == ALERT_FAILED && alert_field_clean(a, "Error", end.data, false, s, err) < 0) ||
         alert_field(a, "Time", moment, false, err) < 0)
         goto out;
     if (since > 0) {
@@ -208,12 +207,12 @@ static int add_details(struct alert *a, const struct run *r, const struct settin
 {
     char text[TEXT_SHORT];
 
-    if (run_field(a, "Application", settings_get(s, SETTING_APP), true, s, err) < 0 ||
-        run_field(a, "Database", or_empty(r->database), true, s, err) < 0 ||
-        (!is_of_a_backup(r) && run_field(a, "Backup", or_empty(r->backup), true, s, err) < 0) ||
-        run_field(a, "Location", or_empty(r->location), true, s, err) < 0 ||
-        run_field(a, "Host", or_empty(r->host), true, s, err) < 0 ||
-        run_field(a, "User", or_empty(r->user), true, s, err) < 0 ||
+    if (alert_field_clean(a, "Application", settings_get(s, SETTING_APP), true, s, err) < 0 ||
+        alert_field_clean(a, "Database", or_empty(r->database), true, s, err) < 0 ||
+        (!is_of_a_backup(r) && alert_field_clean(a, "Backup", or_empty(r->backup), true, s, err) < 0) ||
+        alert_field_clean(a, "Location", or_empty(r->location), true, s, err) < 0 ||
+        alert_field_clean(a, "Host", or_empty(r->host), true, s, err) < 0 ||
+        alert_field_clean(a, "User", or_empty(r->user), true, s, err) < 0 ||
         alert_field(a, "Duration", text_duration(text, r->seconds), true, err) < 0)
         return -1;
     snprintf(text, sizeof text, "%d", r->exit_code);

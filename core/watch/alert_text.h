@@ -47,6 +47,10 @@ int alert_action(struct alert *a, const char *action, struct err *err);
 /* More than ALERT_FIELDS are dropped. What would be more than one line is made visible. */
 int alert_field(struct alert *a, const char *name, const char *value, bool detail, struct err *err);
 
+/* The same, with the secrets of s hidden in the value; one that is empty is left out. */
+int alert_field_clean(struct alert *a, const char *name, const char *value, bool detail, const struct settings *s,
+                      struct err *err);
+
 /* What a run's end says. FAILED and RECOVERED. Secrets of s are hidden in it. `since` 0, or: it has failed since then,
  * `times` runs of it. */
 int alert_of_run(struct alert *a, enum alert_event event, const struct run *r, time_t since, unsigned times,

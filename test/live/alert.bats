@@ -413,3 +413,46 @@ POST /slack' "$(hook_log | sort)"
     SFB_ALERT_REPEAT_HOURS=soon run -6 sfb config --check
     SFB_HEARTBEAT_RUNS=backups run -6 sfb config --check
 }
+
+# ---- digests --------------------------------------------------------------------------------------------------------
+
+@test "the daily digest is sent when something needs attention, and only then" {
+    with_slack
+    export SFB_DRILL_DAYS=0
+    good_backup
+    run -0 sfb status --digest daily --local-only
+    mentions "$output" 'there is nothing to tell'
+    [ -z "$(hook_log)" ]
+    SFB_DRILL_DAYS=36 run -0 sfb status --digest daily --local-only
+    mentions "$output" 'Sent: Daily Backup Digest'
+    mentions "$(slack_text)" '*Daily Backup Digest*' 'Environment: production' 'Newest proven backup: warning: there is none' '*Action Required*: '
+    same '⚠️ Database backups need attention' "$(hook_body /slack | json 'x["text"]')"
+}
+
+@test "the weekly summary is sent in any case" {
+    export SFB_WEBHOOK_URL=$HOOK/mine SFB_DRILL_DAYS=0
+    good_backup
+    run -0 sfb status --digest weekly --local-only
+    same summary "$(hook_body /mine | json 'x["event"]')"
+    same '✅ Database backups of the week: 1 of 1 successful' "$(hook_body /mine | json 'x["headline"]')"
+    same '["Backups", "1 of 1 successful"]' "$(hook_body /mine | json '[[f["name"], f["value"]] for f in x["fields"] if f["name"] == "Backups"][0]')"
+}
+
+@test "a digest that is not delivered is a failure, and goes with the next run" {
+    with_slack
+    hook_rules '[{"path": "/slack", "status": 404}]'
+    run -3 sfb status --digest weekly --local-only
+    mentions "$output" 'answers 404' 'not every channel took it'
+    hook_rules '[]'
+    good_backup
+    [ "$(hook_count /slack)" = 2 ]
+    mentions "$(slack_text)" '*Weekly Backup Summary*'
+}
+
+@test "a digest without a channel, or of another word, is refused" {
+    run -3 sfb status --digest daily --local-only
+    mentions "$output" 'there is no channel'
+    run -3 sfb status --digest monthly --local-only
+    mentions "$output" 'daily or weekly'
+    run -3 sfb status --digest daily --json
+}
