@@ -26,14 +26,14 @@ drill_databases() { sql postgres "SELECT datname FROM pg_database WHERE datname 
     take_backup
     content_text staging >"$T/staging"
     run -0 --separate-stderr sfb drill
-    has "$output" '✅ the server answers \(PostgreSQL 15\.'
-    has "$output" '✅ the backup is whole \(backup-[0-9-]*\.dump, '
-    has "$output" '✅ every row is as it was backed up \(2 tables, 2,003 rows, rows and fingerprints equal\)'
-    has "$output" '✅ every index is valid \(3 indexes\)'
-    has "$output" '✅ every index is sound \([0-9]+ B-tree indexes, every page of them\)'
-    has "$output" '✅ every constraint is validated \(3 constraints\)'
-    has "$output" '✅ no sequence is behind \(2 sequences\)'
-    has "$output" '✅ production has not drifted away \(0\.0 % of the rows differ\)'
+    has "$output" '✅ the server answers.*PostgreSQL 15\.'
+    has "$output" '✅ the backup is whole.*backup-[0-9-]*\.dump, '
+    has "$output" '✅ every row is as it was backed up.*2 tables, 2,003 rows, rows and fingerprints equal'
+    has "$output" '✅ every index is valid.*3 indexes'
+    has "$output" '✅ every index is sound.*[0-9]+ B-tree indexes, every page of them'
+    has "$output" '✅ every constraint is validated.*3 constraints'
+    has "$output" '✅ no sequence is behind.*2 sequences'
+    has "$output" '✅ production has not drifted away.*0\.0 % of the rows differ'
     has "$output" 'Recovery takes'
     [ -z "$stderr" ]
     nothing_stays
@@ -90,7 +90,7 @@ drill_databases() { sql postgres "SELECT datname FROM pg_database WHERE datname 
     sql shop_constraint "ALTER TABLE orders ADD CONSTRAINT cheap CHECK (id < 10) NOT VALID"
     take_backup shop_constraint
     run -0 --separate-stderr sfb drill
-    has "$output" '⚠️  every constraint is validated \(public\.orders cheap is NOT VALID, as in the backup\)'
+    has "$output" '⚠️  every constraint is validated.*public\.orders cheap is NOT VALID, as in the backup'
 }
 
 @test "a sequence behind its column in production is a warning, and says by how much" {
@@ -98,7 +98,7 @@ drill_databases() { sql postgres "SELECT datname FROM pg_database WHERE datname 
     sql shop_sequence "SELECT setval('orders_id_seq', 1990)"
     take_backup shop_sequence
     run -0 --separate-stderr sfb drill
-    has "$output" '⚠️  no sequence is behind \(public\.orders_id_seq would give 1991 next, but orders\.id is at 2000 already, as in the backup\)'
+    has "$output" '⚠️  no sequence is behind.*public\.orders_id_seq would give 1991 next, but orders\.id is at 2000 already, as in the backup'
 }
 
 @test "sequences that count down, start over or were never used are no finding" {
@@ -111,7 +111,7 @@ drill_databases() { sql postgres "SELECT datname FROM pg_database WHERE datname 
         CREATE TABLE fresh (id serial PRIMARY KEY, \"Odd name\" bigserial)"
     take_backup shop_sequences
     run -0 --separate-stderr sfb drill
-    has "$output" '✅ no sequence is behind \(6 sequences\)'
+    has "$output" '✅ no sequence is behind.*6 sequences'
 }
 
 @test "without the right to add amcheck the drill passes, and says what was not looked at" {
@@ -120,7 +120,7 @@ drill_databases() { sql postgres "SELECT datname FROM pg_database WHERE datname 
     sql postgres "REVOKE postgres FROM drill_plain"
     STAGING_DATABASE_URL=$(db_url staging drill_plain x) run -0 --separate-stderr sfb drill
     sql postgres "DROP ROLE drill_plain"
-    has "$output" '➖ every index is sound \(the extension amcheck can.t be had: permission denied'
+    has "$output" '➖ every index is sound.*the extension amcheck can.t be had: permission denied'
     has "$output" '✅ every row is as it was backed up'
     nothing_stays
 }
@@ -132,7 +132,7 @@ drill_databases() { sql postgres "SELECT datname FROM pg_database WHERE datname 
     take_backup shop_drift
     sql shop_drift "DELETE FROM orders WHERE id > 1500; INSERT INTO customers (name) VALUES ('new'); CREATE TABLE added AS SELECT 1 AS n"
     PRODUCTION_DATABASE_URL=$(db_url shop_drift) run -0 --separate-stderr sfb drill --max-drift 30
-    has "$output" '✅ production has not drifted away \(25\.1 % of the rows differ; the most: public\.orders 2,000 rows then, 1,500 now \(25\.0 %\)\)'
+    has "$output" '✅ production has not drifted away.*25\.1 % of the rows differ; the most: public\.orders 2,000 rows then, 1,500 now \(25\.0 %\)'
 }
 
 @test "drift over the limit fails, by the whole or by one table of some size" {
@@ -157,19 +157,19 @@ drill_databases() { sql postgres "SELECT datname FROM pg_database WHERE datname 
     hold_lock shop_large busy
     PRODUCTION_DATABASE_URL=$(db_url shop_large) run -0 --separate-stderr sfb drill
     release_locks
-    has "$output" '⚠️  production has not drifted away \(.*the most: public\.large 0 rows then, about 3[45],[0-9]{3} now \(100\.0 %\)'
+    has "$output" '⚠️  production has not drifted away.*the most: public\.large 0 rows then, about 3[45],[0-9]{3} now \(100\.0 %'
     has "$output" '1 table could not be counted there, e\.g\. public\.busy: .*lock timeout'
 }
 
 @test "production out of reach is a warning, not a failure, whatever limit there is" {
     take_backup
     PRODUCTION_DATABASE_URL=postgresql://postgres:x@127.0.0.1:1/shop run -0 --separate-stderr sfb drill --max-drift 1
-    has "$output" '⚠️  production has not drifted away \(.*127\.0\.0\.1'
+    has "$output" '⚠️  production has not drifted away.*127\.0\.0\.1'
     has "$output" '✅ Drill completed successfully'
     PRODUCTION_DATABASE_URL='' run -0 --separate-stderr sfb drill
-    has "$output" '➖ production has not drifted away \(no database is set'
+    has "$output" '➖ production has not drifted away.*no database is set'
     run -0 --separate-stderr sfb drill --no-production
-    has "$output" '➖ production has not drifted away \(not asked for\)'
+    has "$output" '➖ production has not drifted away.*not asked for'
 }
 
 @test "partitions are compared with partitions, however production's are cut" {
@@ -198,7 +198,7 @@ drill_databases() { sql postgres "SELECT datname FROM pg_database WHERE datname 
 @test "plain SQL without a manifest is restored and counted, and that nothing proves it is a warning" {
     pg pg_dump -d shop >"$T/shop.sql"
     run -0 --separate-stderr sfb drill "$T/shop.sql"
-    has "$output" '⚠️  every row is as it was backed up \(2 tables, 2,003 rows; there is no manifest to compare them with\)'
-    has "$output" '✅ production has not drifted away \(0\.0 % of the rows differ\)'
+    has "$output" '⚠️  every row is as it was backed up.*2 tables, 2,003 rows; there is no manifest to compare them with'
+    has "$output" '✅ production has not drifted away.*0\.0 % of the rows differ'
     nothing_stays
 }

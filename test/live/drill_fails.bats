@@ -29,8 +29,8 @@ nothing_stays() { on_server | diff "$T/before" - && same_content staging "$T/sta
     run -5 --separate-stderr sfb drill
     has "$stderr" 'table public\.orders: expected 2,001 rows, found 2,000'
     has "$output" '✅ it can be restored'
-    has "$output" '❌ every row is as it was backed up \(.*public\.orders'
-    has "$output" '➖ every index is valid \(not reached\)'
+    has "$output" '❌ every row is as it was backed up.*public\.orders'
+    has "$output" '➖ every index is valid.*not reached'
     nothing_stays
 }
 
@@ -59,8 +59,8 @@ nothing_stays() { on_server | diff "$T/before" - && same_content staging "$T/sta
     take_backup
     printf x | dd of="$BACKUP" bs=1 seek=5000 conv=notrunc status=none
     run -2 --separate-stderr sfb drill
-    has "$output" '❌ the backup is whole \(.*SHA-256'
-    has "$output" '➖ it can be restored \(not reached\)'
+    has "$output" '❌ the backup is whole.*SHA-256'
+    has "$output" '➖ it can be restored.*not reached'
     nothing_stays
 }
 
@@ -124,12 +124,12 @@ END
     run -5 --separate-stderr sfb drill --smoke-sql "$T/smoke.sql"
     has "$output" '✅ smoke test: SELECT count\(\*\) = 2000 FROM orders'
     has "$output" '✅ smoke test: SELECT paid'
-    has "$output" '❌ smoke test: SELECT 1 / 0 \(division by zero\)'
-    has "$output" "❌ smoke test: SELECT name = 'bob' FROM customers ORDER BY id \\(it is false\\)"
-    has "$output" '❌ smoke test: SELECT NULL::bool \(it is null, not true\)'
-    has "$output" '❌ smoke test: SELECT true WHERE false \(it returned no row'
-    has "$output" "❌ smoke test: INSERT INTO customers \\(name\\) VALUES \\(''\\) \\(.*named"
-    has "$output" "✅ smoke test: INSERT INTO customers \\(name\\) VALUES \\('new'\\)"
+    has "$output" '❌ smoke test: SELECT 1 / 0.*division by zero'
+    has "$output" "❌ smoke test: SELECT name = 'bob' FROM customers ORDER BY id.*it is false"
+    has "$output" '❌ smoke test: SELECT NULL::bool.*it is null, not true'
+    has "$output" '❌ smoke test: SELECT true WHERE false.*it returned no row'
+    has "$output" "❌ smoke test: INSERT INTO customers \\(name\\) VALUES \\(''\\).*.*named"
+    has "$output" "✅ smoke test: INSERT INTO customers \\(name\\) VALUES.*'new'"
     has "$output" '✅ smoke test: SELECT count\(\*\) = 4 FROM customers'
     has "$output" '✅ smoke test: SELECT false AS a, false AS b'
     has "$stderr" 'not so: smoke test: SELECT 1 / 0 \(division by zero\)'
@@ -141,13 +141,13 @@ END
     take_backup
     echo "INSERT INTO customers (name) VALUES ('x'); COMMIT; SELECT true" >"$T/smoke.sql"
     run -5 --separate-stderr sfb drill --smoke-sql "$T/smoke.sql"
-    has "$output" '❌ smoke test: COMMIT \(a smoke test ended the transaction'
+    has "$output" '❌ smoke test: COMMIT.*a smoke test ended the transaction'
     echo "COPY customers TO STDOUT" >"$T/smoke.sql"
     run -5 --separate-stderr sfb drill --smoke-sql "$T/smoke.sql"
-    has "$output" '❌ smoke test: COPY customers TO STDOUT \(a smoke test can.t copy'
+    has "$output" '❌ smoke test: COPY customers TO STDOUT.*a smoke test can.t copy'
     echo "SELECT pg_sleep(600)" >"$T/smoke.sql"
     run -5 --separate-stderr sfb drill --smoke-deadline 1 --smoke-sql "$T/smoke.sql"
-    has "$output" '❌ smoke test: SELECT pg_sleep\(600\) \(canceling statement due to statement timeout\)'
+    has "$output" '❌ smoke test: SELECT pg_sleep\(600\).*canceling statement due to statement timeout'
     nothing_stays
 }
 
@@ -181,14 +181,14 @@ exit 3
 END
     chmod +x "$T/app"
     run -5 --separate-stderr sfb drill --smoke-cmd "$T/app | tail -n 60; false"
-    has "$output" '❌ the smoke command succeeds \(exit code 1\)'
+    has "$output" '❌ the smoke command succeeds.*exit code 1'
     has "$stderr" 'PGDATABASE=signupflow_drill_'
     has "$stderr" 'DATABASE_URL=postgresql://postgres:\*\*\*@127'
     has_not "$output" 'PGDATABASE'
     has_not "$output$stderr" "$PG_PASSWORD"
     has_not "$output$stderr" 'PRODUCTION_DATABASE_URL=|STAGING_DATABASE_URL='
     run -0 --separate-stderr sfb drill --smoke-cmd "$T/app | grep -q '^url signupflow_drill_[0-9-]* 2000' && $T/app | grep -q '^variables signupflow_drill_'"
-    has "$output" '✅ the smoke command succeeds \(exit code 0\)'
+    has "$output" '✅ the smoke command succeeds.*exit code 0'
     nothing_stays
 }
 
@@ -234,7 +234,7 @@ end_server() { kill "$SERVER_PID"; rm "$T/port"; }
     serve 503 503 200
     run -0 --separate-stderr sfb drill --smoke-url "$URL" --smoke-text 'all is well'
     end_server
-    has "$output" "✅ smoke test: $URL answers \\(status 200, with the text, after some tries\\)"
+    has "$output" "✅ smoke test: $URL answers.*status 200, with the text, after some tries"
 }
 
 @test "a URL with another status, without the text, or that answers elsewhere fails, and says what it answered" {
@@ -276,7 +276,7 @@ end_server() { kill "$SERVER_PID"; rm "$T/port"; }
     db_new stage_copy "TEMPLATE staging"
     STAGING_DATABASE_URL=$(db_url stage_copy) run -0 --separate-stderr sfb drill --replace --force --smoke-cmd 'test "$PGDATABASE" = stage_copy'
     has "$output" "Staging as it was: $WORK/pre-restore-"
-    has "$output" '➖ every index is sound \(the database does not have the extension amcheck, and nothing is added to it\)'
+    has "$output" '➖ every index is sound.*the database does not have the extension amcheck, and nothing is added to it'
     [ "$(sql stage_copy "SELECT count(*) FROM orders")" = 2000 ]
     [ -z "$(sql stage_copy "SELECT to_regclass('staging_only')")" ]
     db_drop stage_copy
