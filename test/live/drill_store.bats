@@ -37,7 +37,6 @@ s3_call() { # METHOD PATH [CURL-OPTIONS]: as the owner of everything
     has "$output" 'Downloading backup from S3'
     has "$output" '✅ every row is as it was backed up'
     empty_dir "$WORK"
-    before=$output
     mkdir -p "$CACHE"
     run -0 --separate-stderr sfb drill --local latest@weekly
     has "$output" "Chosen: s3://$SFB_BUCKET/production/weekly/"
