@@ -246,7 +246,7 @@ static int check_counted(struct check *c, const struct walk_result *walked)
     if (!c->found->has_manifest) {
         struct manifest *m = &c->found->manifest;
 
-        passed(c, "rows", "%zu tables, %s rows", counted.n_tables, rows);
+        passed(c, "rows", "%zu table%s, %s rows", counted.n_tables, counted.n_tables == 1 ? "" : "s", rows);
         m->tables = counted.tables;
         m->n_tables = counted.n_tables;
         m->large_objects = counted.large_objects;
@@ -257,7 +257,8 @@ static int check_counted(struct check *c, const struct walk_result *walked)
         failed(c, "rows", "%s", why);
         goto out;
     } else {
-        passed(c, "rows", "%zu tables, %s rows, every fingerprint as in the manifest", counted.n_tables, rows);
+        passed(c, "rows", "%zu table%s, %s rows, every fingerprint as in the manifest", counted.n_tables,
+               counted.n_tables == 1 ? "" : "s", rows);
     }
     rc = 0;
 out:

@@ -143,8 +143,8 @@ void listing_contents(struct buf *out, const struct contents *c, time_t now)
     }
     if (c->objects.rows > 0)
         list_row(out, text_count(count, c->objects.rows), c->objects.bytes, "", "(large objects)");
-    buf_printf(out, "\n%16s  %10s  in %zu tables, uncompressed\n", text_count(count, rows), text_size(size, bytes),
-               c->n);
+    buf_printf(out, "\n%16s  %10s  in %zu table%s, uncompressed\n", text_count(count, rows), text_size(size, bytes),
+               c->n, c->n == 1 ? "" : "s");
 }
 
 /* ---- for programs -------------------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "core/pg/roles.h"
 
 #define END_SECONDS 30
+#define SAVE_LABEL "pre-restore"
 #define SAVE_LEVEL 1 /* of gzip: it is read once more at most, and somebody waits */
 
 /* ---- before anything is touched ---------------------------------------------------------------------------------- */
@@ -87,7 +88,7 @@ static int take_snapshot(struct restoring *r, struct dump *d, struct err *err)
         .dump = d,
         .app = r->p->app,
         .environment = r->p->environment,
-        .label = "pre-restore",
+        .label = SAVE_LABEL,
         .format = FORMAT_CUSTOM,
         .method = METHOD_GZIP,
         .level = SAVE_LEVEL,
@@ -115,6 +116,7 @@ static int save(struct restoring *r, struct err *err)
     int rc = -1;
 
     log_step("Creating pre-restore backup...");
+    os_sweep_partials(r->p->work_dir, SAVE_LABEL "-");
     d = dump_open(&open, err);
     if (d != NULL && take_snapshot(r, d, err) == 0 &&
         integrity_check(r->saved.path, &check, &r->saved_check, &r->saved_fd, err) == 0)

@@ -143,13 +143,18 @@ static int claim_name(const struct snapshot_params *p, struct os_file *f, time_t
 struct growing {
     const struct os_file *file;
     const struct snapshot_follower *follower; /* NULL: nobody, any more */
-    uint64_t size;
+    time_t started;
+    uint64_t table_bytes, size;
 };
 
+/* The first bytes tell that pg_dump runs: only now a follower may start its threads. */
 static int growing_write(void *cookie, const void *bytes, size_t n, struct err *err)
 {
     struct growing *g = cookie;
+    const struct snapshot_follower *f = g->follower;
 
+    if (f != NULL && g->size == 0 && f->begin(f->cookie, g->file->fd, g->started, g->table_bytes, err) < 0)
+        return -1;
     if (os_write(g->file->fd, bytes, n, g->file->path, err) < 0)
         return -1;
     g->size += n;
@@ -186,7 +191,8 @@ static enum archive_method archive_method_of(const struct snapshot_params *p)
 static int write_dump(const struct snapshot_params *p, const struct os_file *f, time_t started,
                       struct transcode_result *result, struct err *err)
 {
-    struct growing growing = { .file = f, .follower = p->follower };
+    uint64_t table_bytes = dump_get_facts(p->dump)->table_bytes;
+    struct growing growing = { .file = f, .follower = p->follower, .started = started, .table_bytes = table_bytes };
     struct transcode_params t = {
         .sink = { .write = growing_write, .patch = growing_patch, .cookie = &growing },
         .method = archive_method_of(p),
@@ -194,11 +200,8 @@ static int write_dump(const struct snapshot_params *p, const struct os_file *f, 
         .jobs = p->jobs,
         .progress = dump_progress,
     };
-    uint64_t table_bytes = dump_get_facts(p->dump)->table_bytes;
     int rc;
 
-    if (p->follower != NULL && p->follower->begin(p->follower->cookie, f->fd, started, table_bytes, err) < 0)
-        return -1;
     progress_start("dumping", table_bytes);
     rc = (p->format == FORMAT_SQL ? dump_write_sql : dump_write_archive)(p->dump, &t, result, err);
     progress_end();
@@ -206,20 +209,21 @@ static int write_dump(const struct snapshot_params *p, const struct os_file *f, 
 }
 
 /* Best effort: without roles the dump is still a dump, and some servers let nobody read them. What could not be
- * written leaves *path NULL. */
-static int write_globals(const struct snapshot_params *p, struct snapshot *out, struct err *err)
+ * written leaves f closed. */
+static int write_globals(const struct snapshot_params *p, const char *dump_path, struct os_file *f, struct manifest *m,
+                         struct err *err)
 {
-    struct os_file f = OS_FILE_CLOSED;
     struct err why = { 0 };
     struct digest_sum sum;
-    char *path = manifest_globals_path_of(out->path);
+    char *path = manifest_globals_path_of(dump_path);
     int rc = -1;
 
     if (path == NULL)
         return err_no_memory(err);
-    if (os_file_create(&f, path, err) < 0)
+    if (os_file_create(f, path, err) < 0)
         goto out;
-    if (dump_globals(p->dump, f.fd, &why) < 0) {
+    if (dump_globals(p->dump, f->fd, &why) < 0) {
+        os_file_discard(f);
         if (why.class != ERR_DUMP && why.class != ERR_CONNECT) {
             *err = why;
             goto out;
@@ -229,16 +233,12 @@ static int write_globals(const struct snapshot_params *p, struct snapshot *out, 
         rc = 0;
         goto out;
     }
-    if (digest_file(f.fd, 0, UINT64_MAX, DIGEST_SHA256, path, &sum, err) < 0 || os_file_commit(&f, err) < 0)
+    if (digest_file(f->fd, 0, UINT64_MAX, DIGEST_SHA256, path, &sum, err) < 0 ||
+        manifest_set(&m->globals_file, os_basename(path), err) < 0)
         goto out;
-    text_hex(out->manifest.globals_sha256, sum.sha256, sizeof sum.sha256);
-    out->globals_path = path;
-    path = NULL;
-    if (manifest_set(&out->manifest.globals_file, os_basename(out->globals_path), err) < 0)
-        goto out;
+    text_hex(m->globals_sha256, sum.sha256, sizeof sum.sha256);
     rc = 0;
 out:
-    os_file_discard(&f);
     free(path);
     return rc;
 }
@@ -353,57 +353,69 @@ static int write_manifest(struct snapshot *out, struct err *err)
 
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
 
-static int take_dump(const struct snapshot_params *p, struct snapshot *out, struct err *err)
+/* The dump into its partial file, and all that is known of it into the manifest. */
+static int take_dump(const struct snapshot_params *p, const struct os_file *f, struct manifest *m, struct err *err)
 {
     struct transcode_result result;
-    struct os_file f = OS_FILE_CLOSED;
     struct digest_sum sum;
     double from = clock_monotonic();
     int rc = -1;
 
-    if (claim_name(p, &f, &out->manifest.started, err) < 0)
+    if (write_dump(p, f, m->started, &result, err) < 0)
         return -1;
-    if (describe_run(p, &out->manifest, err) < 0 || write_dump(p, &f, out->manifest.started, &result, err) < 0)
-        goto discard;
-    out->manifest.dump_seconds = clock_monotonic() - from;
-    if (snapshot_describe_contents(&result.blocks, &result.objects, &out->manifest, err) < 0 ||
-        digest_file(f.fd, 0, UINT64_MAX, DIGEST_MD5 | DIGEST_SHA256, f.path, &sum, err) < 0)
+    m->dump_seconds = clock_monotonic() - from;
+    if (snapshot_describe_contents(&result.blocks, &result.objects, m, err) < 0 ||
+        digest_file(f->fd, 0, UINT64_MAX, DIGEST_MD5 | DIGEST_SHA256, f->path, &sum, err) < 0 ||
+        manifest_set(&m->file, os_basename(f->path), err) < 0)
         goto out;
-    text_hex(out->manifest.md5, sum.md5, sizeof sum.md5);
-    text_hex(out->manifest.sha256, sum.sha256, sizeof sum.sha256);
-    out->manifest.size = sum.bytes;
-    out->path = strdup(f.path);
-    if (out->path == NULL || manifest_set(&out->manifest.file, os_basename(out->path), err) < 0) {
-        err_no_memory(err);
-        goto out;
-    }
-    if (os_check_interrupt(err) < 0 || os_file_commit(&f, err) < 0) {
-        free(out->path);
-        out->path = NULL;
-        goto out;
-    }
+    text_hex(m->md5, sum.md5, sizeof sum.md5);
+    text_hex(m->sha256, sum.sha256, sizeof sum.sha256);
+    m->size = sum.bytes;
     rc = 0;
 out:
     transcode_result_release(&result);
-discard:
-    os_file_discard(&f);
     return rc;
 }
 
+/* *path: the name that the file has now. */
+static int publish(struct os_file *f, char **path, struct err *err)
+{
+    char *name = strdup(f->path);
+
+    if (name == NULL)
+        return err_no_memory(err);
+    if (os_check_interrupt(err) < 0 || os_file_commit(f, err) < 0) {
+        free(name);
+        return -1;
+    }
+    *path = name;
+    return 0;
+}
+
+/* The globals are asked for first, though they get their name after the dump: when an upload follows the dump there are
+ * threads, and pg_dumpall, which connects, must not be forked from among them. */
 int snapshot_take(const struct snapshot_params *p, struct snapshot *out, struct err *err)
 {
+    struct os_file dump = OS_FILE_CLOSED, globals = OS_FILE_CLOSED;
+    int rc = -1;
+
     memset(out, 0, sizeof *out);
     manifest_init(&out->manifest);
-    if (take_dump(p, out, err) < 0 || write_globals(p, out, err) < 0)
-        goto fail;
+    if (claim_name(p, &dump, &out->manifest.started, err) < 0 || describe_run(p, &out->manifest, err) < 0 ||
+        write_globals(p, dump.path, &globals, &out->manifest, err) < 0 ||
+        take_dump(p, &dump, &out->manifest, err) < 0 || publish(&dump, &out->path, err) < 0 ||
+        (globals.fd >= 0 && publish(&globals, &out->globals_path, err) < 0))
+        goto out;
     out->manifest.finished = clock_now();
-    if (write_manifest(out, err) < 0)
-        goto fail;
-    return 0;
-fail:
-    snapshot_remove_files(out);
-    snapshot_release(out);
-    return -1;
+    rc = write_manifest(out, err);
+out:
+    os_file_discard(&dump);
+    os_file_discard(&globals);
+    if (rc < 0) {
+        snapshot_remove_files(out);
+        snapshot_release(out);
+    }
+    return rc;
 }
 
 void snapshot_remove_files(const struct snapshot *s)

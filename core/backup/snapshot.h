@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* snapshot.h - takes one backup: dump, globals and manifest, as files that appear whole or not at all.
  *
- * The order is what makes it safe: the dump is written under a partial name, synced, then linked to its name; then the
- * globals; the manifest last, since a backup without a manifest does not count. Whatever fails, what this run had made
- * is removed again.
+ * The order is what makes it safe: globals and dump are written under partial names and synced; then the dump is linked
+ * to its name, then the globals; the manifest last, since a backup without a manifest does not count. Whatever fails,
+ * what this run had made is removed again.
  */
 #pragma once
 #include <stdbool.h>
@@ -12,7 +12,8 @@
 #include "core/pg/dump.h"
 
 /* Somebody who takes the dump elsewhere while it is being made: an upload. A follower that can't begin stops the
- * backup before it has begun; one that fails later is left behind, and the dump is finished without it. */
+ * backup as it begins; one that fails later is left behind, and the dump is finished without it. It may start threads:
+ * whatever connects to the server was forked before. */
 struct snapshot_follower {
     /* Before the first byte: the file (the follower's to duplicate), what names the backup, a guess of its size. */
     int (*begin)(void *cookie, int fd, time_t started, uint64_t table_bytes, struct err *err);

@@ -175,13 +175,12 @@ static int start_pg_dump(struct dump *d, struct tool_run *run, const char *snaps
 }
 
 /* Two things failed, or one because of the other: keeps in err the one that is the cause. What the tool says explains
- * a stream that ended early; but a full disk or a signal is why we stopped reading, and the tool only saw its pipe
- * close. */
+ * a stream that ended early (ERR_DUMP); but a full disk or a signal, say, is why we stopped reading, and the tool only
+ * saw its pipe close. */
 static void prefer_cause(struct err *err, const struct err *tool_err)
 {
-    if (tool_err->class == ERR_NONE || err->class == ERR_SIGNAL || err->class == ERR_SPACE || err->class == ERR_IO)
-        return;
-    *err = *tool_err;
+    if (tool_err->class != ERR_NONE && err->class == ERR_DUMP)
+        *err = *tool_err;
 }
 
 int dump_write_archive(struct dump *d, const struct transcode_params *params, struct transcode_result *result,

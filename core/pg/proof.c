@@ -165,7 +165,8 @@ static int plan_parts(struct proof *f, struct err *err)
     for (size_t i = 0; i < f->n; i++)
         if (f->items[i].fact != NULL && !f->items[i].checked && split(f, &f->items[i], most, err) < 0)
             return -1;
-    qsort(f->parts, f->n_parts, sizeof *f->parts, heavier);
+    if (f->n_parts > 1)
+        qsort(f->parts, f->n_parts, sizeof *f->parts, heavier);
     return 0;
 }
 

@@ -277,3 +277,12 @@ no_sessions_of() { wait_for 20 answers postgres "SELECT count(*) = 0 FROM pg_sta
     [ "$status" = 2 ]
     back
 }
+
+@test "what killed restores left of their pre-restore backups is swept, what is being written is not" {
+    pid=$(bash -c 'echo $$')
+    touch "$WORK/.pre-restore-20250101-000000.dump.partial-$pid" "$WORK/.pre-restore-20250101-000000.globals.sql.partial-$pid" \
+        "$WORK/.pre-restore-20250101-000001.dump.partial-$$"
+    run -0 sfb restore --force "$ROOT/good.dump"
+    [ -z "$(find "$WORK" -name ".*.partial-$pid")" ]
+    [ -f "$WORK/.pre-restore-20250101-000001.dump.partial-$$" ]
+}

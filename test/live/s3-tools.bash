@@ -6,8 +6,9 @@
 #     teardown_file() { tools_end; s3_stop; file_end; }
 
 tools_begin() {
-    [ -x "$TOP/build/unit/tool_store" ] || { echo "there is no build/unit/tool_store: make tools" >&2; return 1; }
-    cp "$TOP/build/unit/tool_store" "$ROOT/bin/tool_store" # no make can change it meanwhile
+    local built=${SFB_TEST_BUILD:-$TOP/build}/unit/tool_store
+    [ -x "$built" ] || { echo "there is no $built: make tools" >&2; return 1; }
+    cp "$built" "$ROOT/bin/tool_store" # no make can change it meanwhile
     export TOOL=$ROOT/bin/tool_store ASAN_OPTIONS=detect_leaks=1
     mkdir "$ROOT/tools"
 }
