@@ -7,12 +7,14 @@
 #                             container image in podman
 #   test/run.sh --image       the image only, in podman too
 #   test/run.sh --pages       the HTML pages in headless Chromium
+#   test/run.sh --sanitize [FILE...]    unit and live tests of an sfb that has ASan and UBSan in it
 #
 # Everything that tests write goes below one directory, which is removed at the end; test/nothing-left.t, which runs last,
 # fails when a test left something in it, or a process. SFB_TEST_JOBS: how many files at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+built=build apart='servers|regression|promtool|podman|pages'
 case ${1-} in
     --one) # what prove calls for each file
         [ "${2%.bats}" = "$2" ] || exec bats "$2"
@@ -24,6 +26,10 @@ case ${1-} in
         set -- test/live/image.bats test/live/podman.bats ;;
     --pages)
         set -- test/live/pages.bats ;;
+    --sanitize) # this sfb has another C library: it can't live alone, and PostgreSQL's programs are not what is shipped
+        shift
+        built=build/sanitize apart+='|chroot|image|demo|tools'
+        export SFB_BINARY=$PWD/$built/sfb SFB_TEST_BUILD=$PWD/$built ;;
     --*)
         echo "test/run.sh: there is no $1" >&2
         exit 2 ;;
@@ -31,10 +37,10 @@ esac
 if [ $# = 0 ]; then
     shopt -s nullglob
     for file in test/live/*.bats; do
-        case $file in */servers.bats | */regression.bats | */promtool.bats | */podman.bats | */pages.bats) ;; *) set -- "$@" "$file" ;; esac
+        [[ $file =~ /($apart).bats$ ]] || set -- "$@" "$file"
     done
-    set -- "$@" test/cli/*.bats test/cli/*.t
-    for file in test/unit/test_*.c; do file=${file##*/}; set -- "$@" "build/unit/${file%.c}"; done
+    [ $built != build ] || set -- "$@" test/cli/*.bats test/cli/*.t
+    for file in test/unit/test_*.c; do file=${file##*/}; set -- "$@" "$built/unit/${file%.c}"; done
 fi
 
 for file; do # prove would stop in the middle
