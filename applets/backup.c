@@ -17,19 +17,23 @@ static const char usage[] =
     "\n"
     "Dumps the environment's database in one snapshot, counting and fingerprinting every row on the way, verifies what\n"
     "was written and keeps it, together with a manifest and the cluster's roles. Nothing appears under its name before\n"
-    "it is whole. `sfb config` shows the settings this uses, and where each comes from.\n";
+    "it is whole. `sfb config` shows the settings this uses, and where each comes from.\n"
+    "\n"
+    "With --stream no file of it is ever on this host, and none goes into the cache: pg_dump's output is counted,\n"
+    "compressed, verified and uploaded as it passes, in at most 200 MiB of memory.\n";
 
 static const char examples[] =
     "# Local backup only (no S3 upload)\nsfb backup --local-only\n"
     "# Staging backup\nsfb backup --environment staging --local-only\n"
     "# High compression (slower but smaller)\nsfb backup --compression 9 --local-only\n"
+    "# No disk for a dump: from the database into the bucket\nsfb backup --stream\n"
     "# Before a migration, kept until somebody deletes it\nsfb backup --label pre-migration --local-only\n";
 
 static struct {
     const char *environment, *format, *method, *label;
     int level, retention, jobs;
-    bool level_given, retention_given, jobs_given, local_only, verbose;
-} opt = { .environment = "production", .format = "custom", .level = 6, .retention = 30 };
+    bool level_given, retention_given, jobs_given, local_only, stream, read_back, verbose;
+} opt = { .environment = "production", .format = "custom", .level = 6, .retention = 30, .read_back = true };
 
 static const struct opt options[] = {
     OPT_TEXT('e', "environment", "ENV", &opt.environment,
@@ -39,6 +43,9 @@ static const struct opt options[] = {
     OPT_TEXT(0, "compress-method", "METHOD", &opt.method,
              "gzip (default), zstd (servers 16 and newer; default\nlevel 1), none"),
     OPT_FLAG(0, "local-only", &opt.local_only, "skip S3 upload (local backup only)"),
+    OPT_FLAG(0, "stream", &opt.stream, "keep no file here: from pg_dump into the store"),
+    OPT_FLAG(0, "read-back", &opt.read_back,
+             "verify what --stream has uploaded by reading it, where\nthat is allowed (default; --no-read-back)"),
     OPT_TEXT(0, "label", "LABEL", &opt.label, "name it LABEL-... and keep it until it is deleted by hand"),
     OPT_INT('r', "retention-days", "DAYS", 1, 36500, &opt.retention, &opt.retention_given,
             "days to keep it (default 30; staging 7)"),
@@ -88,7 +95,12 @@ static int parse_method(struct making_params *p, struct err *err)
 static int parse_wishes(const struct settings *settings, struct making_params *p, struct err *err)
 {
     *p = (struct making_params){
-        .settings = settings, .environment = opt.environment, .label = opt.label, .local_only = opt.local_only
+        .settings = settings,
+        .environment = opt.environment,
+        .label = opt.label,
+        .local_only = opt.local_only,
+        .stream = opt.stream,
+        .read_back = opt.read_back,
     };
     if (places_check_environment(opt.environment, err) < 0)
         return -1;
@@ -96,6 +108,13 @@ static int parse_wishes(const struct settings *settings, struct making_params *p
         p->format = FORMAT_SQL;
     else if (strcmp(opt.format, "custom") != 0)
         return err_set(err, ERR_USAGE, "there is no backup format %s: custom, sql", opt.format);
+    if (opt.stream && opt.local_only)
+        return err_set(err, ERR_USAGE, "--stream keeps nothing here, and --local-only nothing elsewhere");
+    if (opt.stream && p->format == FORMAT_SQL) {
+        err_set(err, ERR_USAGE, "--stream carries custom archives, not plain SQL");
+        err_hint(err, "an archive becomes SQL at any time: sfb pg_restore -f - BACKUP");
+        return -1;
+    }
     if (opt.label != NULL && manifest_check_label(opt.label, err) < 0)
         return -1;
     if (!opt.jobs_given && settings_int(settings, SETTING_JOBS, 0, 256, &opt.jobs, err) < 0)

@@ -114,7 +114,7 @@ static int check(const struct settings *settings, const char *what, const struct
         return integrity_check(what, p, found, NULL, err);
     memset(found, 0, sizeof *found);
     if (store_split(what, &base, &key, err) == 0 && (store = repository_open(settings, base, STORE_READ, err)) != NULL)
-        rc = integrity_check_stored(store, key, p, found, err);
+        rc = integrity_check_stored(store, key, NULL, p, found, err);
     store_close(store);
     free(base);
     free(key);

@@ -124,10 +124,9 @@ static void ask_why(struct doctor_exam *e)
 {
     struct err err = { 0 };
     struct buf region;
-    bool denied;
 
     buf_init(&region, 128);
-    if (s3_get_location(e->s3, &region, &denied, &err) < 0 && !(denied && strstr(err.message, "AccessDenied"))) {
+    if (s3_get_location(e->s3, &region, NULL, &err) < 0 && !store_was_denied(&err)) {
         doctor_add_err(e->r, DOCTOR_BROKEN, "bucket", &err);
         e->answers = false;
     } else {
@@ -219,11 +218,6 @@ static int see(void *cookie, const struct store_item *item, struct err *err)
     return 0;
 }
 
-static bool is_denied(const struct err *err)
-{
-    return strstr(err->message, "AccessDenied") != NULL;
-}
-
 static void try_to_read(struct doctor_exam *e, const char *key)
 {
     struct err err = { 0 };
@@ -231,7 +225,7 @@ static void try_to_read(struct doctor_exam *e, const char *key)
 
     if (store_read_at(e->store, key, NULL, &byte, 1, 0, &err) >= 0) {
         doctor_add(e->r, DOCTOR_FINE, "reading", "this identity may read backups");
-    } else if (is_denied(&err)) {
+    } else if (store_was_denied(&err)) {
         doctor_add(e->r, DOCTOR_UNKNOWN, "reading", "this identity may not read backups (s3:GetObject)");
         doctor_remedy(e->r, "a backup does not need it, a restore does");
     } else {
@@ -249,7 +243,7 @@ void doctor_store_backups(struct doctor_exam *e)
         return;
     snprintf(prefix, sizeof prefix, "%s/", e->p->environment);
     if (store_list(e->store, prefix, see, &seen, &err) < 0) {
-        if (is_denied(&err))
+        if (store_was_denied(&err))
             doctor_add(e->r, DOCTOR_UNKNOWN, "backups", NOT_PERMITTED);
         else
             doctor_add_err(e->r, DOCTOR_BROKEN, "backups", &err);
@@ -286,7 +280,7 @@ void doctor_store_write(struct doctor_exam *e)
                *result.sse ? "; stored encrypted, " : "", result.sse);
     if (store_delete(e->store, key, &err) == 0)
         doctor_add(e->r, DOCTOR_FINE, "deleting", "this identity may delete: `sfb prune` works, and so does a thief");
-    else if (is_denied(&err))
+    else if (store_was_denied(&err))
         doctor_add(e->r, DOCTOR_UNKNOWN, "deleting", "not permitted, which is safest for backups; %s stays there", key);
     else
         doctor_add_err(e->r, DOCTOR_WARNING, "deleting", &err);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include "core/backup/manifest.h"
 #include "core/base/err.h"
+#include "core/pg/walk.h"
 #include "core/store/store.h"
 
 enum check_depth { CHECK_QUICK, CHECK_ALL };
@@ -56,8 +57,20 @@ enum check_depth integrity_depth(const char *path);
 int integrity_check(const char *path, const struct integrity_params *p, struct integrity *found, int *fd,
                     struct err *err);
 /* The same of a custom archive in a store, where it is: read in ranges of one version, nothing is kept on this host. The
- * checksum that is compared is its ETag. ERR_STORE when it can't be read. */
-int integrity_check_stored(struct store *store, const char *key, const struct integrity_params *p,
-                           struct integrity *found, struct err *err);
+ * checksum that is compared is its ETag. The manifest is the one beside it, or m, when that is not NULL. ERR_STORE
+ * when it can't be read. */
+int integrity_check_stored(struct store *store, const char *key, const struct manifest *m,
+                           const struct integrity_params *p, struct integrity *found, struct err *err);
+
+/* The same of an archive that nobody keeps: what a witness has seen pass (core/pg/witness.h), and its contents as they
+ * are in the end, are what the manifest says. */
+struct integrity_passed {
+    const char *name;
+    const void *contents;
+    size_t contents_size;
+    const struct walk_result *walked;
+};
+int integrity_check_passed(const struct integrity_passed *passed, const struct manifest *m,
+                           const struct integrity_params *p, struct integrity *found, struct err *err);
 
 void integrity_release(struct integrity *found);

@@ -44,7 +44,9 @@ struct making {
 /* Finds the credentials now: without any, a dump would be made for nothing. */
 static int open_store(struct making *m, struct err *err)
 {
-    m->store = repository_open(m->params->settings, NULL, STORE_WRITE | STORE_DELETE, err);
+    int rights = STORE_WRITE | STORE_DELETE | (m->params->stream ? STORE_READ : 0); /* to read it back */
+
+    m->store = repository_open(m->params->settings, NULL, rights, err);
     if (m->store == NULL || repository_check(m->store, err) < 0) {
         err_context(err, "no store is configured to upload to");
         err_hint(err, "give sfb a bucket and credentials (`sfb config` shows SFB_BUCKET), or add --local-only");
@@ -117,6 +119,7 @@ static int plan_snapshot(struct making *m, struct err *err)
         .prefix = m->prefix,
         .audit_head = audit_head_text(m->audit_head, &m->audit.head),
     };
+    m->snapshot_params.bindir = settings_get(p->settings, SETTING_PG_BINDIR);
     if (m->store != NULL) {
         m->shipment = shipment_new(m->store, p->environment, p->label, manifest_extension_of(p->format, p->method),
                                    err);
@@ -124,7 +127,7 @@ static int plan_snapshot(struct making *m, struct err *err)
             return -1;
         m->snapshot_params.follower = shipment_follower(m->shipment);
     }
-    return snapshot_check_space(&m->snapshot_params, err);
+    return p->stream ? 0 : snapshot_check_space(&m->snapshot_params, err);
 }
 
 static int take(struct making *m, struct err *err)
@@ -134,7 +137,9 @@ static int take(struct making *m, struct err *err)
 
     log_step("Starting pg_dump...");
     m->snapshot_params.started = clock_now();
-    if (snapshot_take(&m->snapshot_params, &m->snapshot, err) < 0)
+    if ((m->params->stream
+             ? snapshot_take_streamed(&m->snapshot_params, shipment_stream(m->shipment), &m->snapshot, err)
+             : snapshot_take(&m->snapshot_params, &m->snapshot, err)) < 0)
         return -1;
     m->taken = true;
     text_duration(duration, manifest->dump_seconds);
@@ -166,19 +171,71 @@ static int check_file(struct making *m, struct err *err)
     return rc;
 }
 
-static int upload(struct making *m, struct err *err)
+static void say_uploaded(struct making *m)
 {
     char duration[TEXT_SHORT];
-    struct store_result result;
-    double from = clock_monotonic();
-    int rc = shipment_finish(m->shipment, &m->snapshot, &result, err);
 
-    m->upload_seconds = clock_monotonic() - from;
-    if (rc < 0)
-        return -1;
     log_step("Upload completed (%s)", text_duration(duration, m->upload_seconds));
     audit_event(&m->audit, AUDIT_INFO, "S3 upload completed (location: %s)", shipment_url(m->shipment));
-    return 0;
+}
+
+static int upload(struct making *m, struct err *err)
+{
+    struct store_result result;
+    double from = clock_monotonic();
+    int rc = shipment_complete(m->shipment, &m->snapshot, &result, err);
+
+    if (rc == 0)
+        rc = shipment_publish(m->shipment, &m->snapshot, err);
+    m->upload_seconds = clock_monotonic() - from;
+    if (rc == 0)
+        say_uploaded(m);
+    return rc;
+}
+
+/* A stream has no file to look at again; but where this identity may read, the object is there. */
+static int read_back(struct making *m, struct err *err)
+{
+    struct integrity_params p = {
+        .depth = CHECK_ALL,
+        .jobs = m->params->jobs,
+        .bindir = settings_get(m->params->settings, SETTING_PG_BINDIR),
+    };
+    struct err trouble = { 0 };
+    struct integrity found;
+    int rc = integrity_check_stored(m->store, shipment_key(m->shipment), &m->snapshot.manifest, &p, &found, &trouble);
+
+    integrity_release(&found);
+    if (rc == 0) {
+        log_step("Verified by reading it back: every block and row, in the store");
+        return 0;
+    }
+    if (store_was_denied(&trouble)) {
+        log_step("Not read back: this identity may not read it (s3:GetObject)");
+        return 0;
+    }
+    if (trouble.class == ERR_STORE) { /* no verdict on the backup: it has been verified twice already */
+        log_warn("it could not be read back: %s", trouble.message);
+        return 0;
+    }
+    *err = trouble;
+    if (err->class != ERR_SIGNAL)
+        err_reclass(err, ERR_DAMAGED);
+    err_context(err, "what the store has is not what was sent");
+    return -1;
+}
+
+static void say_seen(const struct making *m, const struct store_result *result)
+{
+    const struct manifest *manifest = &m->snapshot.manifest;
+    char rows[TEXT_SHORT];
+
+    log_step("Verified while it passed: every block, %s rows, %zu tables", text_count(rows, manifest_rows(manifest)),
+             manifest->n_tables);
+    if (result->proof == STORE_PROOF_ETAG)
+        log_step("Verified by the store's answers: the MD5 of %s", result->parts > 0 ? "each part, and of all" : "it");
+    else if (result->proof == STORE_PROOF_MD5)
+        log_step("Verified by the store: it was told the MD5 of each part");
 }
 
 /* The backup is good whatever happens to its copies in other tiers: what could not be promoted is warned about. */
@@ -193,14 +250,20 @@ static void promote(struct making *m)
     struct err trouble = { 0 };
 
     if (m->snapshot.manifest.tier == TIER_DAILY &&
-        promotion_run(&p, m->shipment, &m->snapshot, &m->weekly, &m->monthly, &trouble) < 0)
+        promotion_run(&p, m->shipment, &m->snapshot, &m->weekly, &m->monthly, &trouble) < 0) {
         log_warn("no weekly or monthly copy was made: %s", trouble.message);
+        if (trouble.hint[0])
+            log_warn("%s", trouble.hint);
+    }
 }
 
 static void say_verified(struct making *m)
 {
+    const struct manifest *manifest = &m->snapshot.manifest;
+
     log_step("✅ Backup verification successful");
-    audit_event(&m->audit, AUDIT_INFO, "Backup verification successful (checksum: %s)", m->snapshot.manifest.md5);
+    audit_event(&m->audit, AUDIT_INFO, "Backup verification successful (checksum: %s)",
+                *manifest->md5 ? manifest->md5 : manifest->etag);
 }
 
 /* Neither does the cache decide about a backup. */
@@ -251,6 +314,28 @@ static int make_stored(struct making *m, struct err *err)
     say_verified(m);
     promote(m);
     return cache(m, err);
+}
+
+/* Nothing of it is on this host: it has been verified while it passed, and counts when it has been read back. */
+static int make_streamed(struct making *m, struct err *err)
+{
+    struct store_result result;
+    double from = clock_monotonic();
+    int rc;
+
+    log_step("Uploading to S3: %s", shipment_url(m->shipment));
+    rc = shipment_complete(m->shipment, &m->snapshot, &result, err);
+    m->upload_seconds = clock_monotonic() - from;
+    if (rc < 0)
+        return -1;
+    say_uploaded(m);
+    log_step("Verifying backup integrity...");
+    say_seen(m, &result);
+    if ((m->params->read_back && read_back(m, err) < 0) || shipment_publish(m->shipment, &m->snapshot, err) < 0)
+        return -1;
+    say_verified(m);
+    promote(m);
+    return 0;
 }
 
 /* What stays on this host. After an upload the cached copy does, after a failed one at least one good copy, and with
@@ -315,7 +400,7 @@ int making_run(const struct making_params *p, struct making_result *result, stru
         goto out;
     audit_event(&m.audit, AUDIT_INFO, "Backup started (user: %s, pid: %d)", os_user(), (int)getpid());
     if (connect_database(&m, err) == 0 && plan_snapshot(&m, err) == 0 && take(&m, err) == 0)
-        rc = p->local_only ? make_local(&m, err) : make_stored(&m, err);
+        rc = p->local_only ? make_local(&m, err) : p->stream ? make_streamed(&m, err) : make_stored(&m, err);
     if (rc < 0)
         audit_event(&m.audit, AUDIT_ERROR, "Backup failed (%s)", err->message);
     settle_files(&m, rc == 0, err);

@@ -18,6 +18,8 @@ struct making_params {
     int level, retention_days;
     unsigned jobs;
     bool local_only;
+    bool stream;    /* no file on this host: from pg_dump into the store, and not into the cache */
+    bool read_back; /* of a stream: verify it once more by reading it, where that is allowed */
 };
 
 struct making_result {

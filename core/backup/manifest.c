@@ -181,9 +181,13 @@ int manifest_check(const struct manifest *m, enum err_class class, struct err *e
         wrong = "file";
     else if (*m->globals_file && !is_file_name(m->globals_file))
         wrong = "globals_file";
-    else if (!is_hex(m->md5, 32))
+    else if (m->contents_size > m->size || (m->contents_size > 0) != is_hex(m->contents_sha256, 64))
+        wrong = "contents_sha256";
+    else if (*m->data_sha256 && (!is_hex(m->data_sha256, 64) || m->contents_size == 0))
+        wrong = "data_sha256";
+    else if (!is_hex(m->md5, 32) && (*m->md5 || !*m->data_sha256))
         wrong = "md5";
-    else if (!is_hex(m->sha256, 64))
+    else if (!is_hex(m->sha256, 64) && (*m->sha256 || !*m->data_sha256))
         wrong = "sha256";
     else if (*m->globals_sha256 ? !is_hex(m->globals_sha256, 64) : *m->globals_file != '\0')
         wrong = "globals_sha256";

@@ -57,6 +57,10 @@ struct manifest {
     double dump_seconds;
     uint64_t size;                                /* of the file, bytes */
     char md5[33], sha256[65], globals_sha256[65]; /* lower-case hexadecimal; globals_sha256 "" without globals */
+    /* Of a custom archive: header and table of contents, which take the first bytes, and the data behind them. What was
+     * streamed into a store (its contents come last) has data_sha256 instead of md5 and sha256, which are "" then. */
+    uint64_t contents_size;
+    char contents_sha256[65], data_sha256[65];
     char *etag; /* as the store answered it for the dump; "" for a file that is in none */
     struct manifest_database database;
     struct manifest_table *tables; /* in the order of the archive */

@@ -188,6 +188,9 @@ static void put_manifest(struct writer *w, cJSON *root, const struct manifest *m
     put_count(w, root, "size", m->size);
     put_text(w, root, "md5", m->md5);
     put_text(w, root, "sha256", m->sha256);
+    put_count(w, root, "contents_size", m->contents_size);
+    put_text(w, root, "contents_sha256", m->contents_sha256);
+    put_text(w, root, "data_sha256", m->data_sha256);
     put_text(w, root, "etag", m->etag);
     put_text(w, root, "globals_file", m->globals_file);
     put_text(w, root, "globals_sha256", m->globals_sha256);

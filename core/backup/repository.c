@@ -54,13 +54,15 @@ static struct store *open_store(const struct settings *s, const char *url, struc
 {
     struct store *store = NULL;
     struct buf text;
-    int parts;
+    int parts, memory;
 
     buf_init(&text, 4096);
     if (parse_sse(s, p, err) < 0 || settings_bool(s, SETTING_S3_ALLOW_HTTP, &p->allow_http, err) < 0 ||
-        settings_int(s, SETTING_S3_MAX_PARTS, 1, 10000, &parts, err) < 0)
+        settings_int(s, SETTING_S3_MAX_PARTS, 1, 10000, &parts, err) < 0 ||
+        settings_int(s, SETTING_S3_MEMORY, 16, 1 << 20, &memory, err) < 0)
         goto out;
     p->max_parts = (unsigned)parts;
+    p->memory = (uint64_t)memory << 20;
     p->retry_seconds = (unsigned)seconds;
     p->no_retry = seconds == 0;
     if (url == NULL && settings_url(s, &text, err) < 0)

@@ -20,6 +20,8 @@ SETTING(BUCKET, "SFB_BUCKET", "${APP}-backups", false,
 SETTING(S3_PREFIX, "SFB_S3_PREFIX", "", false, "put before every key in the bucket")
 SETTING(SSE, "SFB_SSE", "AES256", false, "encryption that S3 is asked for: AES256, aws:kms, aws:kms:KEY-ID, none")
 SETTING(S3_MAX_PARTS, "SFB_S3_MAX_PARTS", "10000", false, "the most parts an upload may have; some providers take 1000")
+SETTING(S3_MEMORY, "SFB_S3_MEMORY", "96", false,
+        "MiB of memory for the parts of backup --stream; more carries larger databases")
 SETTING(S3_RETRY_SECONDS, "SFB_S3_RETRY_SECONDS", "300", false, "how long a failing request to S3 is tried again")
 SETTING(S3_ALLOW_HTTP, "SFB_S3_ALLOW_HTTP", "0", false, "1: plain http to S3 endpoints beyond this host")
 SETTING(KEEP_AT_LEAST, "SFB_KEEP_AT_LEAST", "3", false,

@@ -8,16 +8,19 @@
 #include <unistd.h>
 
 #include "core/backup/repository.h"
+#include "core/base/log.h"
 #include "core/base/os.h"
 
 struct shipment {
     struct store *store;
     const char *environment, *label, *extension;
     struct snapshot_follower follower;
+    struct snapshot_stream stream;
     struct upload *upload;
-    int fd; /* the dump's file, ours: its maker closes his own when it gets its name */
+    int fd; /* the dump's file, ours: its maker closes his own when it gets its name; -1: it has none */
     char *file, *key;
     struct buf url;
+    bool completed, published;
     struct err trouble; /* what made an upload fail while the dump went on */
 };
 
@@ -26,6 +29,18 @@ struct shipment {
 static enum tier first_tier(const struct shipment *ship)
 {
     return ship->label != NULL && ship->label[0] != '\0' ? TIER_MANUAL : TIER_DAILY;
+}
+
+static int begin(struct shipment *ship, const struct upload_params *p, time_t started, struct err *err)
+{
+    ship->file = manifest_file_name(ship->label, started, ship->extension);
+    ship->key = ship->file != NULL ? repository_key(ship->environment, first_tier(ship), ship->file) : NULL;
+    if (ship->key == NULL)
+        return err_no_memory(err);
+    if (store_key_url(ship->store, ship->key, &ship->url, err) < 0)
+        return -1;
+    ship->upload = upload_begin(ship->store, ship->key, p, err);
+    return ship->upload != NULL ? 0 : -1;
 }
 
 static int ship_begin(void *cookie, int fd, time_t started, uint64_t table_bytes, struct err *err)
@@ -37,14 +52,14 @@ static int ship_begin(void *cookie, int fd, time_t started, uint64_t table_bytes
     if (ship->fd < 0)
         return err_errno(err, "can't open the dump a second time");
     p.fd = ship->fd;
-    ship->file = manifest_file_name(ship->label, started, ship->extension);
-    ship->key = ship->file != NULL ? repository_key(ship->environment, first_tier(ship), ship->file) : NULL;
-    if (ship->key == NULL)
-        return err_no_memory(err);
-    if (store_key_url(ship->store, ship->key, &ship->url, err) < 0)
-        return -1;
-    ship->upload = upload_begin(ship->store, ship->key, &p, err);
-    return ship->upload != NULL ? 0 : -1;
+    return begin(ship, &p, started, err);
+}
+
+static int ship_hold(void *cookie, uint64_t contents)
+{
+    struct shipment *ship = cookie;
+
+    return upload_hold(ship->upload, contents, &ship->trouble);
 }
 
 static int ship_advance(void *cookie, uint64_t size)
@@ -53,6 +68,33 @@ static int ship_advance(void *cookie, uint64_t size)
 
     return upload_advance(ship->upload, size, &ship->trouble);
 }
+
+/* ---- while it passes ------------------------------------------------------------------------------------------- */
+
+/* No file claims the name: where the server can, it sees to it that nothing is replaced. */
+static int stream_begin(void *cookie, time_t started, uint64_t expected, struct err *err)
+{
+    struct upload_params p = { .expected_size = expected, .if_absent = true };
+
+    return begin(cookie, &p, started, err);
+}
+
+static int stream_hold(void *cookie, uint64_t contents, struct err *err)
+{
+    return upload_hold(((struct shipment *)cookie)->upload, contents, err);
+}
+
+static int stream_write(void *cookie, const void *bytes, size_t n, struct err *err)
+{
+    return upload_write(((struct shipment *)cookie)->upload, bytes, n, err);
+}
+
+static int stream_patch(void *cookie, uint64_t offset, const void *bytes, size_t n, struct err *err)
+{
+    return upload_patch_first(((struct shipment *)cookie)->upload, offset, bytes, n, err);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- */
 
 struct shipment *shipment_new(struct store *store, const char *environment, const char *label, const char *extension,
                               struct err *err)
@@ -68,7 +110,12 @@ struct shipment *shipment_new(struct store *store, const char *environment, cons
     ship->label = label;
     ship->extension = extension;
     ship->fd = -1;
-    ship->follower = (struct snapshot_follower){ .begin = ship_begin, .advance = ship_advance, .cookie = ship };
+    ship->follower = (struct snapshot_follower){
+        .begin = ship_begin, .hold = ship_hold, .advance = ship_advance, .cookie = ship
+    };
+    ship->stream = (struct snapshot_stream){
+        .begin = stream_begin, .hold = stream_hold, .write = stream_write, .patch = stream_patch, .cookie = ship
+    };
     buf_init(&ship->url, 8192);
     return ship;
 }
@@ -76,6 +123,16 @@ struct shipment *shipment_new(struct store *store, const char *environment, cons
 const struct snapshot_follower *shipment_follower(struct shipment *ship)
 {
     return &ship->follower;
+}
+
+const struct snapshot_stream *shipment_stream(struct shipment *ship)
+{
+    return &ship->stream;
+}
+
+const char *shipment_key(const struct shipment *ship)
+{
+    return ship->key;
 }
 
 const char *shipment_url(const struct shipment *ship)
@@ -93,18 +150,22 @@ static char *sibling(const struct shipment *ship, enum tier tier, const char *fi
 static int put_globals(struct shipment *ship, const struct snapshot *s, enum tier tier, const char *file,
                        struct err *err)
 {
+    const struct buf *globals = &s->globals;
     char *key = NULL;
     struct buf text;
     int rc = -1;
 
     buf_init(&text, 64 * 1024 * 1024);
-    if (os_read_file(s->globals_path, &text, err) < 0)
-        goto out;
+    if (s->globals_path != NULL) {
+        if (os_read_file(s->globals_path, &text, err) < 0)
+            goto out;
+        globals = &text;
+    }
     key = sibling(ship, tier, file);
     if (key == NULL)
         err_no_memory(err);
     else
-        rc = store_put(ship->store, key, text.data, text.size, "application/sql", NULL, err);
+        rc = store_put(ship->store, key, globals->data, globals->size, "application/sql", NULL, err);
 out:
     free(key);
     buf_release(&text);
@@ -126,7 +187,7 @@ static int put_companions(struct shipment *ship, const struct snapshot *s, enum 
     m.etag = (char *)etag;
     m.retention_days = days;
     m.expires = days > 0 ? m.started + (time_t)days * 86400 : 0;
-    if (s->globals_path != NULL) {
+    if (*s->manifest.globals_file != '\0') {
         m.globals_file = globals;
         if (put_globals(ship, s, tier, globals, err) < 0)
             goto out;
@@ -139,20 +200,42 @@ out:
 
 /* ---- finishing ------------------------------------------------------------------------------------------------- */
 
-int shipment_finish(struct shipment *ship, struct snapshot *s, struct store_result *result, struct err *err)
+int shipment_complete(struct shipment *ship, struct snapshot *s, struct store_result *result, struct err *err)
 {
     if (ship->trouble.class != ERR_NONE) {
         *err = ship->trouble;
         return -1;
     }
-    if (upload_advance(ship->upload, s->manifest.size, err) < 0 || upload_finish(ship->upload, result, err) < 0)
+    if ((ship->fd >= 0 && upload_advance(ship->upload, s->manifest.size, err) < 0) ||
+        upload_finish(ship->upload, result, err) < 0)
         return -1;
-    if (manifest_set(&s->manifest.etag, result->etag, err) == 0 &&
-        put_companions(ship, s, first_tier(ship), s->manifest.retention_days, ship->key, result->etag, err) == 0)
-        return 0;
-    store_delete(ship->store, ship->key,
-                 &(struct err){ 0 }); /* where we may; without a manifest it counts for nothing */
-    return -1;
+    ship->completed = true;
+    return manifest_set(&s->manifest.etag, result->etag, err);
+}
+
+int shipment_publish(struct shipment *ship, const struct snapshot *s, struct err *err)
+{
+    const struct manifest *m = &s->manifest;
+
+    if (put_companions(ship, s, first_tier(ship), m->retention_days, ship->key, m->etag, err) < 0)
+        return -1;
+    ship->published = true;
+    return 0;
+}
+
+/* Without a manifest it counts for nothing, but it is there, and somebody pays for it. */
+static void withdraw(const struct shipment *ship)
+{
+    char *globals = manifest_globals_path_of(ship->key);
+    struct err err = { 0 };
+
+    if (store_delete(ship->store, ship->key, &err) < 0 ||
+        (globals != NULL && store_delete(ship->store, globals, &err) < 0)) {
+        log_warn("%s has no manifest, so it is no backup, but it could not be deleted: %s", ship->url.data,
+                 err.message);
+        log_warn("delete it by hand; else a lifecycle rule will, by its age");
+    }
+    free(globals);
 }
 
 static int upload_again(struct shipment *ship, const struct snapshot *s, const char *key, struct store_result *result,
@@ -178,6 +261,12 @@ int shipment_promote(struct shipment *ship, const struct snapshot *s, enum tier 
             *err = refused;
             goto out;
         }
+        if (ship->fd < 0) {
+            *err = refused;
+            err_hint(err, "there is no file of a stream that could be sent a second time: let the server copy "
+                          "(s3:GetObject on it), or leave out --stream");
+            goto out;
+        }
         if (upload_again(ship, s, key, &result, err) < 0)
             goto out;
     }
@@ -192,6 +281,8 @@ void shipment_free(struct shipment *ship)
     if (ship == NULL)
         return;
     upload_free(ship->upload);
+    if (ship->completed && !ship->published)
+        withdraw(ship);
     if (ship->fd >= 0)
         close(ship->fd);
     free(ship->file);

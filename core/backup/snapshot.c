@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "core/backup/snapshot.h"
+#include "core/backup/snapshot_impl.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -59,14 +59,14 @@ static char *join(const char *a, const char *b, struct err *err)
 }
 
 /* Level 0 means that nothing is compressed, whatever the method. */
-static enum backup_method method_of(const struct snapshot_params *p)
+enum backup_method snapshot_method(const struct snapshot_params *p)
 {
     return p->level > 0 ? p->method : METHOD_NONE;
 }
 
 static char *final_path(const struct snapshot_params *p, time_t started, struct err *err)
 {
-    char *name = manifest_file_name(p->label, started, manifest_extension_of(p->format, method_of(p)));
+    char *name = manifest_file_name(p->label, started, manifest_extension_of(p->format, snapshot_method(p)));
     char *prefixed = NULL, *path = NULL;
 
     if (name == NULL) {
@@ -145,15 +145,36 @@ struct growing {
     const struct snapshot_follower *follower; /* NULL: nobody, any more */
     time_t started;
     uint64_t table_bytes, size;
+    bool begun;
 };
 
-/* The first bytes tell that pg_dump runs: only now a follower may start its threads. */
+/* Bytes tell that pg_dump runs: only now a follower may start its threads. */
+static int begin_following(struct growing *g, struct err *err)
+{
+    const struct snapshot_follower *f = g->follower;
+
+    if (f == NULL || g->begun)
+        return 0;
+    g->begun = true;
+    return f->begin(f->cookie, g->file->fd, g->started, g->table_bytes, err);
+}
+
+static int growing_begin(void *cookie, uint64_t contents, struct err *err)
+{
+    struct growing *g = cookie;
+
+    if (begin_following(g, err) < 0)
+        return -1;
+    if (g->follower != NULL && g->follower->hold(g->follower->cookie, contents) < 0)
+        g->follower = NULL;
+    return 0;
+}
+
 static int growing_write(void *cookie, const void *bytes, size_t n, struct err *err)
 {
     struct growing *g = cookie;
-    const struct snapshot_follower *f = g->follower;
 
-    if (f != NULL && g->size == 0 && f->begin(f->cookie, g->file->fd, g->started, g->table_bytes, err) < 0)
+    if (begin_following(g, err) < 0)
         return -1;
     if (os_write(g->file->fd, bytes, n, g->file->path, err) < 0)
         return -1;
@@ -170,15 +191,15 @@ static int growing_patch(void *cookie, uint64_t offset, const void *bytes, size_
     return os_pwrite(g->file->fd, bytes, n, offset, g->file->path, err);
 }
 
-static void dump_progress(void *cookie, uint64_t bytes)
+void snapshot_progress(void *cookie, uint64_t bytes)
 {
     (void)cookie;
     progress_add(bytes);
 }
 
-static enum archive_method archive_method_of(const struct snapshot_params *p)
+enum archive_method snapshot_archive_method(const struct snapshot_params *p)
 {
-    switch (method_of(p)) {
+    switch (snapshot_method(p)) {
     case METHOD_ZSTD:
         return ARCHIVE_ZSTD;
     case METHOD_GZIP:
@@ -194,11 +215,11 @@ static int write_dump(const struct snapshot_params *p, const struct os_file *f, 
     uint64_t table_bytes = dump_get_facts(p->dump)->table_bytes;
     struct growing growing = { .file = f, .follower = p->follower, .started = started, .table_bytes = table_bytes };
     struct transcode_params t = {
-        .sink = { .write = growing_write, .patch = growing_patch, .cookie = &growing },
-        .method = archive_method_of(p),
-        .level = method_of(p) == METHOD_NONE ? 0 : p->level,
+        .sink = { .begin = growing_begin, .write = growing_write, .patch = growing_patch, .cookie = &growing },
+        .method = snapshot_archive_method(p),
+        .level = snapshot_method(p) == METHOD_NONE ? 0 : p->level,
         .jobs = p->jobs,
-        .progress = dump_progress,
+        .progress = snapshot_progress,
     };
     int rc;
 
@@ -273,7 +294,7 @@ static int describe_database(const struct dump_facts *facts, struct manifest_dat
     return 0;
 }
 
-static int describe_run(const struct snapshot_params *p, struct manifest *m, struct err *err)
+int snapshot_describe_run(const struct snapshot_params *p, struct manifest *m, struct err *err)
 {
     const struct tool *tool = dump_tool(p->dump);
     const struct dump_facts *facts = dump_get_facts(p->dump);
@@ -289,7 +310,7 @@ static int describe_run(const struct snapshot_params *p, struct manifest *m, str
         return -1;
     m->tier = p->label != NULL && p->label[0] != '\0' ? TIER_MANUAL : TIER_DAILY;
     m->format = p->format;
-    m->method = method_of(p);
+    m->method = snapshot_method(p);
     m->level = p->level;
     m->snapshot_at = facts->snapshot_at;
     m->retention_days = m->tier == TIER_MANUAL ? 0 : p->retention_days;
@@ -351,6 +372,18 @@ static int write_manifest(struct snapshot *out, struct err *err)
     return rc;
 }
 
+/* So that they can be fetched alone, and known for what they are. */
+static int describe_beginning(const struct os_file *f, uint64_t size, struct manifest *m, struct err *err)
+{
+    struct digest_sum sum;
+
+    if (digest_file(f->fd, 0, size, DIGEST_SHA256, f->path, &sum, err) < 0)
+        return -1;
+    m->contents_size = size;
+    text_hex(m->contents_sha256, sum.sha256, sizeof sum.sha256);
+    return 0;
+}
+
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
 
 /* The dump into its partial file, and all that is known of it into the manifest. */
@@ -371,6 +404,8 @@ static int take_dump(const struct snapshot_params *p, const struct os_file *f, s
     text_hex(m->md5, sum.md5, sizeof sum.md5);
     text_hex(m->sha256, sum.sha256, sizeof sum.sha256);
     m->size = sum.bytes;
+    if (p->format == FORMAT_CUSTOM && describe_beginning(f, result.toc.data_at, m, err) < 0)
+        goto out;
     rc = 0;
 out:
     transcode_result_release(&result);
@@ -401,7 +436,7 @@ int snapshot_take(const struct snapshot_params *p, struct snapshot *out, struct 
 
     memset(out, 0, sizeof *out);
     manifest_init(&out->manifest);
-    if (claim_name(p, &dump, &out->manifest.started, err) < 0 || describe_run(p, &out->manifest, err) < 0 ||
+    if (claim_name(p, &dump, &out->manifest.started, err) < 0 || snapshot_describe_run(p, &out->manifest, err) < 0 ||
         write_globals(p, dump.path, &globals, &out->manifest, err) < 0 ||
         take_dump(p, &dump, &out->manifest, err) < 0 || publish(&dump, &out->path, err) < 0 ||
         (globals.fd >= 0 && publish(&globals, &out->globals_path, err) < 0))
@@ -434,5 +469,6 @@ void snapshot_release(struct snapshot *s)
     free(s->path);
     free(s->globals_path);
     free(s->manifest_path);
+    buf_release(&s->globals);
     memset(s, 0, sizeof *s);
 }

@@ -28,7 +28,7 @@ int err_vset(struct err *err, enum err_class class, const char *format, va_list 
 {
     if (err && err->class == ERR_NONE) {
         err->class = class;
-        err->hint[0] = '\0';
+        err->hint[0] = err->code[0] = '\0';
         format_cut(err->message, sizeof err->message, format, args);
     }
     return -1;
@@ -70,6 +70,12 @@ void err_hint(struct err *err, const char *format, ...)
     va_end(args);
 }
 
+void err_code(struct err *err, const char *code)
+{
+    if (err && err->class != ERR_NONE)
+        snprintf(err->code, sizeof err->code, "%s", code);
+}
+
 void err_context(struct err *err, const char *format, ...)
 {
     char context[sizeof err->message];
@@ -86,6 +92,7 @@ void err_context(struct err *err, const char *format, ...)
     err->class = ERR_NONE; /* so that err_set writes */
     err_set(err, old.class, "%s: %s", context, old.message);
     memcpy(err->hint, old.hint, sizeof err->hint);
+    memcpy(err->code, old.code, sizeof err->code);
 }
 
 void err_reclass(struct err *err, enum err_class class)

@@ -38,6 +38,8 @@ enum err_class {
 struct err {
     enum err_class class;
     int signal; /* with ERR_SIGNAL */
+    char code
+        [48]; /* what the other side calls it: S3's "AccessDenied"; empty: nothing, or nobody else had a part in it */
     char message[1024];
     char hint[1024]; /* empty: none */
 };
@@ -52,6 +54,9 @@ int err_errno(struct err *err, const char *format, ...) __attribute__((format(pr
 
 /* What to do next. A later hint replaces an earlier one. */
 void err_hint(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The other side's name for a failure that is set. */
+void err_code(struct err *err, const char *code);
 
 /* Puts "CONTEXT: " in front of the message: for a caller that knows better what was being done. */
 void err_context(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -3,18 +3,22 @@
 #include "core/base/os.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 #define CAUGHT (sizeof caught / sizeof caught[0])
 
-static volatile sig_atomic_t came;
-static bool shielded;
+/* Written by a handler, on whichever thread it runs, and read by all. */
+static atomic_int came;
+static atomic_bool shielded;
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "what a signal handler touches must need no lock");
 
 static void note(int number)
 {
-    if (!came) /* the first tells why we end */
-        came = number;
+    int none = 0;
+
+    atomic_compare_exchange_strong(&came, &none, number); /* the first tells why we end */
 }
 
 static void set_handler(int number, void (*handler)(int))

@@ -247,6 +247,8 @@ static int write_contents(void *cookie, const struct archive *a, const void *byt
     if (t->method == ARCHIVE_ZSTD && a->version < ARCHIVE_VERSION(1, 15))
         return err_set(err, ERR_CONFIG, "zstd needs PostgreSQL 16 or newer: older ones could not read the backup");
     field_n = archive_method_field(a, t->method, t->level, field);
+    if (sink->begin != NULL && sink->begin(sink->cookie, n, err) < 0)
+        return -1;
     if (sink->write(sink->cookie, from, a->method_at, err) < 0 || sink->write(sink->cookie, field, field_n, err) < 0 ||
         sink->write(sink->cookie, from + a->method_at + field_n, n - a->method_at - field_n, err) < 0)
         return -1;

@@ -20,6 +20,7 @@
  * rewrites bytes that write already had, within the first archive.data_at bytes, after the last write. With patch NULL
  * the offsets stay unknown (a pipe to a pg_restore). */
 struct transcode_sink {
+    int (*begin)(void *cookie, uint64_t contents, struct err *err); /* NULL, or: before the first write, data_at */
     int (*write)(void *cookie, const void *bytes, size_t n, struct err *err);
     int (*patch)(void *cookie, uint64_t offset, const void *bytes, size_t n, struct err *err);
     void *cookie;

@@ -322,8 +322,15 @@ static int is_contents_again(const struct scanner *s, uint64_t start, struct err
 }
 
 /* Every entry has had its block. */
-static int check_end(const struct scanner *s, uint64_t end, struct err *err)
+static int check_end(struct scanner *s, uint64_t end, struct err *err)
 {
+    if (s->t.params->file.size == WALK_STREAM) {
+        ssize_t ready = archive_in_fill(&s->in, 1, err);
+
+        return ready == 0 ? 0
+             : ready < 0  ? -1
+                          : err_set(err, ERR_DAMAGED, "offset %" PRIu64 ": the archive should end here", end);
+    }
     uint64_t more = s->t.params->file.size - end;
     int again = more == 0 ? 1 : is_contents_again(s, end, err);
 

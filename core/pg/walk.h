@@ -20,8 +20,12 @@
 struct walk_file {
     ssize_t (*read_at)(void *cookie, void *bytes, size_t n, uint64_t offset, struct err *err); /* fewer: end; or -1 */
     void *cookie;
-    uint64_t size;
+    uint64_t size;     /* or WALK_STREAM */
+    uint64_t contents; /* how much header and contents take, as somebody says: no more is read for them. 0: not known */
 };
+
+/* For walk() alone: bytes are read once, in order, until there are no more. */
+#define WALK_STREAM UINT64_MAX
 
 /* A regular file that is open for reading; *fd must stay valid and open. ERR_DAMAGED when it is no regular file. */
 int walk_file_fd(struct walk_file *file, const int *fd, struct err *err);

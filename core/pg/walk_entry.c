@@ -9,7 +9,8 @@
 #include "core/pg/walk.h"
 #include "core/pg/walk_stream.h"
 
-#define CONTENTS_READ (128 * 1024)
+#define CONTENTS_READ (1024 * 1024)
+#define CONTENTS_FIRST ((uint64_t)16 * 1024)
 #define ENTRY_READ (1024 * 1024)
 #define MEMORY_MIN ((size_t)160 * 1024 * 1024)
 #define MEMORY_MAX ((size_t)1024 * 1024 * 1024)
@@ -40,10 +41,17 @@ struct at {
     uint64_t position;
 };
 
+/* Where the contents end is known when they have been read. What is too much of the file may come over a network, so it
+ * is no more than a tenth. */
 static ssize_t read_on(void *cookie, void *bytes, size_t n, struct err *err)
 {
     struct at *at = cookie;
+    uint64_t wanted = at->position / 10 > CONTENTS_FIRST ? at->position / 10 : CONTENTS_FIRST;
 
+    if (at->position < at->file->contents)
+        wanted = at->file->contents - at->position;
+    if (n > wanted)
+        n = (size_t)wanted;
     if (n > at->file->size - at->position)
         n = (size_t)(at->file->size - at->position);
     ssize_t got = n == 0 ? 0 : at->file->read_at(at->file->cookie, bytes, n, at->position, err);

@@ -207,6 +207,7 @@ int s3_error_explain(const struct s3 *s, const struct s3_call *c, const struct s
     else
         err_set(err, c->class, "can't %s s3://%s%s%s: the server says HTTP %d%s", c->what, s->bucket, slash, key,
                 a->http.status, id);
+    err_code(err, a->code);
     add_hint(s, c, a, err);
     return -1;
 }

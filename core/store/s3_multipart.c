@@ -11,7 +11,7 @@
 #define COMPLETE_MAX (2 * 1024 * 1024) /* of the list of 10,000 parts */
 #define SERVER_WORKS 600               /* seconds: a server that puts an object together or copies it may be silent */
 #define COPY_ONCE_MAX (5ULL << 30)     /* S3's own limit of a copy in one piece */
-#define COPY_PART (1ULL << 30)
+#define COPY_PART (1ULL << 30)         /* of one in parts: so that each is answered within its time */
 
 static void set_query(struct buf *out, const char *id, unsigned number)
 {
@@ -327,7 +327,8 @@ int s3_copy_part(struct s3 *s, const char *key, const char *id, unsigned number,
 static int copy_in_parts(struct s3 *s, const char *source, const char *to, uint64_t size, struct store_result *out,
                          struct err *err)
 {
-    unsigned n = (unsigned)((size + COPY_PART - 1) / COPY_PART), i;
+    uint64_t most = s->params.copy_most ? s->params.copy_most : COPY_PART;
+    unsigned n = (unsigned)((size + most - 1) / most), i;
     struct s3_part *parts = calloc(n, sizeof *parts);
     char id[S3_UPLOAD_ID] = "";
     bool twice = false;
@@ -340,9 +341,9 @@ static int copy_in_parts(struct s3 *s, const char *source, const char *to, uint6
     if (s3_create_upload(s, to, NULL, id, &twice, err) < 0)
         goto out;
     for (i = 0; i < n; i++) {
-        uint64_t offset = i * COPY_PART, left = size - offset;
+        uint64_t offset = i * most, left = size - offset;
 
-        if (s3_copy_part(s, to, id, i + 1, source, offset, left < COPY_PART ? left : COPY_PART, &parts[i], err) < 0)
+        if (s3_copy_part(s, to, id, i + 1, source, offset, left < most ? left : most, &parts[i], err) < 0)
             goto out;
     }
     rc = s3_complete_upload(s, to, id, parts, n, NULL, size, false, out, err);
@@ -400,15 +401,17 @@ int s3_copy(struct s3 *s, const char *from, const char *to, struct store_result 
     if (set_source(&source, s, from, err) < 0)
         goto out;
     if (s3_head(s, from, &info, false, err) < 0) { /* its size decides how */
-        no = strstr(err->message, "AccessDenied") != NULL;
+        no = store_was_denied(err);
         if (err->class == ERR_STORE)
             err_reclass(err, ERR_UPLOAD);
         goto out;
     }
-    if (info.size <= COPY_ONCE_MAX)
+    if (info.size <= (s->params.copy_most ? s->params.copy_most : COPY_ONCE_MAX)) {
         rc = copy_once(s, source.data, to, out, &no, err);
-    else
+    } else {
         rc = copy_in_parts(s, source.data, to, info.size, out, err);
+        no = store_was_denied(err) || strcmp(err->code, "NotImplemented") == 0;
+    }
     out->size = info.size;
 out:
     if (denied)

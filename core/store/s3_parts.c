@@ -14,6 +14,7 @@ struct s3_parts {
     pthread_t threads[MAX_THREADS];
     unsigned threads_n, running;
     unsigned made, held;
+    uint64_t memory, used; /* bytes of room: the limit, and what all parts have */
     pthread_mutex_t lock;
     pthread_cond_t work, progress; /* there is a part to send; one has been sent, or none will be */
     struct part *free, *first, **last;
@@ -72,7 +73,8 @@ static void *thread_main(void *cookie)
     return NULL;
 }
 
-struct s3_parts *s3_parts_new(unsigned threads, unsigned held, part_sender *sender, void *cookie, struct err *err)
+struct s3_parts *s3_parts_new(unsigned threads, unsigned held, uint64_t memory, part_sender *sender, void *cookie,
+                              struct err *err)
 {
     struct s3_parts *s = calloc(1, sizeof *s);
     sigset_t all, before;
@@ -84,6 +86,7 @@ struct s3_parts *s3_parts_new(unsigned threads, unsigned held, part_sender *send
     s->sender = sender;
     s->cookie = cookie;
     s->held = held;
+    s->memory = memory;
     s->last = &s->first;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->work, NULL);
@@ -102,22 +105,60 @@ struct s3_parts *s3_parts_new(unsigned threads, unsigned held, part_sender *send
     return s;
 }
 
-struct part *s3_parts_take(struct s3_parts *s, struct err *err)
+/* With the lock, as the next two. Parts only ever grow: a free one that is too small gives its room back. */
+static bool find_room(struct s3_parts *s, uint64_t room)
+{
+    for (struct part *p = s->free; p; p = p->next) {
+        if (p->room >= room)
+            return true;
+        s->used -= p->room;
+        free(p->bytes);
+        p->bytes = NULL;
+        p->room = 0;
+    }
+    return (s->free || s->made < s->held) && (s->used == 0 || s->used + room <= s->memory);
+}
+
+static struct part *take_free(struct s3_parts *s, uint64_t room)
+{
+    struct part **at = &s->free, *p;
+
+    while (*at && (*at)->room < room && (*at)->next)
+        at = &(*at)->next;
+    p = *at;
+    if (p)
+        *at = p->next;
+    else if ((p = calloc(1, sizeof *p)))
+        s->made++;
+    return p;
+}
+
+static bool enlarge(struct s3_parts *s, struct part *p, uint64_t room)
+{
+    if (p->room >= room)
+        return true;
+    p->bytes = malloc(room);
+    if (!p->bytes)
+        return false;
+    p->room = room;
+    s->used += room;
+    return true;
+}
+
+struct part *s3_parts_take(struct s3_parts *s, uint64_t room, struct err *err)
 {
     struct part *p = NULL;
 
     pthread_mutex_lock(&s->lock);
-    while (s->err.class == ERR_NONE && !s->free && s->made == s->held)
+    while (s->err.class == ERR_NONE && !find_room(s, room))
         pthread_cond_wait(&s->progress, &s->lock);
     if (s->err.class != ERR_NONE) {
         *err = s->err;
-    } else if (s->free) {
-        p = s->free;
-        s->free = p->next;
-    } else if ((p = calloc(1, sizeof *p))) {
-        s->made++;
-    } else {
+    } else if (!(p = take_free(s, room)) || !enlarge(s, p, room)) {
         err_no_memory(err);
+        if (p)
+            give_back(s, p);
+        p = NULL;
     }
     pthread_mutex_unlock(&s->lock);
     if (p) {

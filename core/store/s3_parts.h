@@ -21,11 +21,14 @@ struct part {
 typedef int part_sender(void *cookie, struct part *p, struct err *err); /* on any thread; sets p->summed at need */
 
 struct s3_parts;
-/* threads send; at most `held` parts exist at a time. */
-struct s3_parts *s3_parts_new(unsigned threads, unsigned held, part_sender *sender, void *cookie, struct err *err);
+/* threads send; at most `held` parts exist at a time, with at most `memory` bytes of room (or one part's, if that is
+ * more). */
+struct s3_parts *s3_parts_new(unsigned threads, unsigned held, uint64_t memory, part_sender *sender, void *cookie,
+                              struct err *err);
 
-/* A free part, to be handed over by s3_parts_send; waits for one. NULL and err: one could not be sent, or no memory. */
-struct part *s3_parts_take(struct s3_parts *s, struct err *err);
+/* A free part with so much room in memory (0: it is in the file), to be handed over by s3_parts_send; waits for one.
+ * NULL and err: one could not be sent, or no memory. */
+struct part *s3_parts_take(struct s3_parts *s, uint64_t room, struct err *err);
 void s3_parts_send(struct s3_parts *s, struct part *p);
 bool s3_parts_idle(struct s3_parts *s); /* somebody waits for work */
 

@@ -13,7 +13,10 @@ void s3_plan_make(uint64_t expected_size, unsigned max_parts, unsigned parallel,
     least -= least % MIB;
     if (expected_size == 0)
         least = 2 * S3_PART_USUAL;
-    out->part_size = least < S3_PART_USUAL ? S3_PART_USUAL : least > S3_PART_MOST ? S3_PART_MOST : least;
+    out->part_most = memory == 0 ? S3_PART_MOST : memory / 2 - memory / 2 % MIB;
+    if (out->part_most < S3_PART_USUAL)
+        out->part_most = S3_PART_USUAL;
+    out->part_size = least < S3_PART_USUAL ? S3_PART_USUAL : least > out->part_most ? out->part_most : least;
     out->max_parts = max_parts;
     out->threads = parallel;
     out->spare = 1;
@@ -35,7 +38,16 @@ uint64_t s3_plan_part_size(const struct s3_plan *p, unsigned number)
 
     if (number <= usual)
         return size;
-    for (unsigned i = 0; i <= (number - usual - 1) / step && size < S3_PART_MOST; i++)
+    for (unsigned i = 0; i <= (number - usual - 1) / step && size < p->part_most; i++)
         size *= 2;
-    return size < S3_PART_MOST ? size : S3_PART_MOST;
+    return size < p->part_most ? size : p->part_most;
+}
+
+uint64_t s3_plan_capacity(const struct s3_plan *p)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 1; i <= p->max_parts; i++)
+        sum += s3_plan_part_size(p, i);
+    return sum;
 }

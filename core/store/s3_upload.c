@@ -10,8 +10,6 @@
 #include "core/store/s3_parts.h"
 #include "core/store/s3_sums.h"
 
-#define MUCH_MORE (160ULL << 20) /* of memory for buffers: worth a word in the log */
-
 struct s3_upload {
     struct upload up;
     struct store_s3 *s;
@@ -22,12 +20,13 @@ struct s3_upload {
     struct s3_plan plan;
     struct s3_parts *sending;
     struct s3_part *parts; /* what has come of them: plan.max_parts */
-    unsigned n;            /* parts begun, the first included; 0: nothing beyond the first yet */
+    unsigned held;         /* the first ones: sent when nothing in them changes any more */
+    unsigned n;            /* parts begun, the held ones included; 0: nothing beyond those yet */
     char id[S3_UPLOAD_ID]; /* "": not created */
     bool twice;            /* creating it may have been done twice */
     bool done;
 
-    char *first; /* in memory: part 1 */
+    char *first; /* in memory: the held parts */
     size_t first_n;
     struct part *current;             /* is being filled */
     struct part *waiting[MD5X_LANES]; /* filled; their MD5s are computed side by side */
@@ -120,63 +119,33 @@ static int send_part(void *cookie, struct part *p, struct err *err)
 
 /* ---- handing out parts --------------------------------------------------------------------------------------- */
 
-/* The second part is what makes it a multipart upload. */
+/* A part beyond the held ones is what makes it a multipart upload. */
 static int create(struct s3_upload *u, struct err *err)
 {
-    unsigned held = u->plan.threads + u->plan.spare;
-    uint64_t memory = u->fd ? 0 : (1 + held) * u->plan.part_size;
-    char size[TEXT_SHORT];
+    unsigned n = u->plan.threads + u->plan.spare;
+    uint64_t memory = u->s->memory > u->up.first_size ? u->s->memory - u->up.first_size : 0;
 
-    if (memory > MUCH_MORE)
-        log_warn("so large a stream needs %s of memory: each of %u parts has to be held until it is sent",
-                 text_size(size, memory), u->plan.max_parts);
     u->parts = calloc(u->plan.max_parts, sizeof *u->parts);
     if (!u->parts)
         return err_no_memory(err);
     if (s3_create_upload(u->s->s3, u->key, u->content_type, u->id, &u->twice, err) < 0)
         return -1;
-    u->sending = s3_parts_new(u->plan.threads, u->fd ? held + MD5X_LANES : held, send_part, u, err);
-    u->n = 1;
+    u->sending = s3_parts_new(u->plan.threads, u->fd ? n + MD5X_LANES : n, memory, send_part, u, err);
+    u->n = u->held;
     return u->sending ? 0 : -1;
 }
 
-static int make_room(const struct s3_upload *u, struct part *p, struct err *err)
+static int too_large(const struct s3_upload *u, struct err *err)
 {
-    uint64_t room = s3_plan_part_size(&u->plan, p->number);
-    char *bytes;
+    char size[TEXT_SHORT];
 
-    if (u->fd || p->room >= room)
-        return 0;
-    bytes = realloc(p->bytes, room);
-    if (!bytes)
-        return err_no_memory(err);
-    p->bytes = bytes;
-    p->room = room;
-    return 0;
-}
-
-static struct part *next_part(struct s3_upload *u, struct err *err)
-{
-    struct part *p;
-
-    if (u->n == 0 && create(u, err) < 0)
-        return NULL;
-    if (u->n == u->plan.max_parts) {
-        err_set(err, ERR_UPLOAD, "%s has become larger than %u parts can carry", u->key, u->n);
-        err_hint(err, "set SFB_S3_MAX_PARTS to what the provider allows, at most 10000");
-        return NULL;
-    }
-    p = s3_parts_take(u->sending, err);
-    if (!p)
-        return NULL;
-    p->number = ++u->n;
-    p->offset = u->next_offset;
-    if (make_room(u, p, err) < 0) {
-        fail(u, err);
-        s3_parts_send(u->sending, p); /* given back */
-        return NULL;
-    }
-    return p;
+    err_set(err, ERR_UPLOAD, "%s has become larger than %u parts can carry", u->key, u->n);
+    if (u->fd || u->plan.max_parts < STORE_MAX_PARTS)
+        err_hint(err, "set SFB_S3_MAX_PARTS to what the provider allows, at most %u", STORE_MAX_PARTS);
+    else
+        err_hint(err, "parts are held in memory, %s at most: raise SFB_S3_MEMORY, or let it be a file first",
+                 text_size(size, u->plan.part_most));
+    return -1;
 }
 
 static int send_waiting(struct s3_upload *u, struct err *err)
@@ -191,6 +160,28 @@ static int send_waiting(struct s3_upload *u, struct err *err)
         s3_parts_send(u->sending, u->waiting[i]);
     u->waiting_n = 0;
     return rc;
+}
+
+static struct part *next_part(struct s3_upload *u, struct err *err)
+{
+    uint64_t size;
+    struct part *p;
+
+    if (u->n == 0 && create(u, err) < 0)
+        return NULL;
+    if (u->n >= u->plan.max_parts) {
+        too_large(u, err);
+        return NULL;
+    }
+    size = s3_plan_part_size(&u->plan, u->n + 1);
+    if (u->waiting_n > 0 && u->waiting[0]->size != size && send_waiting(u, err) < 0)
+        return NULL; /* those that wait for others like them must not keep a larger one from its room */
+    p = s3_parts_take(u->sending, u->fd ? 0 : size, err);
+    if (!p)
+        return NULL;
+    p->number = ++u->n;
+    p->offset = u->next_offset;
+    return p;
 }
 
 /* A part is whole. While all senders are busy it waits for others, so that their MD5s cost less. */
@@ -248,8 +239,6 @@ static int do_write(struct upload *up, const void *bytes, size_t n, struct err *
     u->first_n = (size_t)used;
     at += took;
     n -= took;
-    if (u->first_n == up->first_size)
-        u->next_offset = u->next_offset ? u->next_offset : up->first_size;
     while (n > 0)
         if (fill_part(u, &at, &n, err) < 0)
             return fail(u, err);
@@ -269,9 +258,10 @@ static int do_patch(struct upload *up, uint64_t offset, const void *bytes, size_
  * there, too. */
 static uint64_t wait_for_part(struct s3_upload *u, bool *more)
 {
-    uint64_t size = s3_plan_part_size(&u->plan, u->n == 0 ? 2 : u->n + 1), there = 0;
+    uint64_t size, there = 0;
 
     pthread_mutex_lock(&u->lock);
+    size = s3_plan_part_size(&u->plan, (u->n == 0 ? u->held : u->n) + 1);
     while (!u->ended && !atomic_load(&u->cancel) && u->up.available < u->next_offset + size)
         pthread_cond_wait(&u->more, &u->lock);
     if (!atomic_load(&u->cancel) && u->up.available > u->next_offset)
@@ -288,7 +278,6 @@ static void *follow(void *cookie)
     uint64_t size;
     bool more;
 
-    u->next_offset = u->up.first_size;
     while ((size = wait_for_part(u, &more)) > 0) {
         struct part *p = next_part(u, &err);
 
@@ -354,16 +343,30 @@ static int put_whole(struct s3_upload *u, uint64_t size, struct store_result *ou
     return 0;
 }
 
+static int send_held(struct s3_upload *u, struct err *err)
+{
+    uint64_t offset = 0;
+
+    for (unsigned i = 1; i <= u->held; i++) {
+        uint64_t size = s3_plan_part_size(&u->plan, i);
+        struct part p = { .number = i, .bytes = u->fd ? NULL : u->first + offset, .offset = offset, .size = size };
+
+        if (send_part(u, &p, err) < 0)
+            return -1;
+        offset += size;
+    }
+    return 0;
+}
+
 static int complete(struct s3_upload *u, uint64_t size, struct store_result *out, struct err *err)
 {
-    struct part first = { .number = 1, .bytes = u->fd ? NULL : u->first, .size = u->up.first_size };
     uint8_t(*md5s)[16] = calloc(u->n, 16);
     char expected[128];
     int rc = -1;
 
     if (!md5s)
         return err_no_memory(err);
-    if (send_part(u, &first, err) < 0)
+    if (send_held(u, err) < 0)
         goto out;
     for (unsigned i = 0; i < u->n; i++)
         memcpy(md5s[i], u->parts[i].md5, 16);
@@ -478,15 +481,52 @@ static void do_free(struct upload *up)
     free(u);
 }
 
+/* ---- what may still change ----------------------------------------------------------------------------------- */
+
+/* Nothing has come yet: the follower waits, and nothing is in memory. */
+static int do_hold(struct upload *up, uint64_t size, struct err *err)
+{
+    struct s3_upload *u = (struct s3_upload *)up;
+    char *more;
+
+    pthread_mutex_lock(&u->lock);
+    while (up->first_size < size && u->held < u->plan.max_parts)
+        up->first_size += s3_plan_part_size(&u->plan, ++u->held);
+    u->next_offset = up->first_size;
+    pthread_mutex_unlock(&u->lock);
+    if (u->fd)
+        return 0;
+    more = realloc(u->first, up->first_size);
+    if (!more)
+        return err_no_memory(err);
+    u->first = more;
+    return 0;
+}
+
 /* ---- the beginning ------------------------------------------------------------------------------------------- */
 
 static const struct upload_ops upload_ops = {
     .write = do_write,
     .patch = do_patch,
+    .hold = do_hold,
     .advance = do_advance,
     .finish = do_finish,
     .free = do_free,
 };
+
+/* Rather now than after hours. */
+static int check_capacity(const struct s3_upload *u, uint64_t expected, struct err *err)
+{
+    uint64_t most = s3_plan_capacity(&u->plan);
+    char wanted[TEXT_SHORT], carried[TEXT_SHORT], memory[TEXT_SHORT];
+
+    if (expected <= most)
+        return 0;
+    err_set(err, ERR_CONFIG, "about %s are expected, and a stream of %u parts in %s of memory carries %s",
+            text_size(wanted, expected), u->plan.max_parts, text_size(memory, u->s->memory), text_size(carried, most));
+    err_hint(err, "raise SFB_S3_MEMORY, or let it be a file first, which has no such limit");
+    return -1;
+}
 
 struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct upload_params *p, struct err *err)
 {
@@ -505,7 +545,8 @@ struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct
     u->progress = p->progress;
     u->progress_cookie = p->progress_cookie;
     s3_plan_make(p->expected_size, s->max_parts, s->parallel, u->fd ? 0 : s->memory, &u->plan);
-    u->up.first_size = s3_plan_part_size(&u->plan, 1);
+    u->held = 1;
+    u->up.first_size = u->next_offset = s3_plan_part_size(&u->plan, 1);
     u->key = strdup(key);
     u->content_type = p->content_type ? strdup(p->content_type) : NULL;
     u->first = u->fd ? NULL : malloc(u->up.first_size);
@@ -513,6 +554,8 @@ struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct
         err_no_memory(err);
         goto fail;
     }
+    if (!u->fd && check_capacity(u, p->expected_size, err) < 0)
+        goto fail;
     if (u->fd && start_following(u, err) < 0)
         goto fail;
     return &u->up;

@@ -22,12 +22,17 @@ struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct
 
 struct s3_plan {
     uint64_t part_size;      /* of all parts but the last, as long as the expectation holds */
+    uint64_t part_most;      /* and of the largest, when it does not */
     unsigned threads, spare; /* of the pool */
     unsigned max_parts;
 };
 
-/* memory 0: parts are not held in memory. */
+/* memory 0: parts are not held in memory. Else two fit into it, whatever their size: the first, which waits, and one on
+ * its way. */
 void s3_plan_make(uint64_t expected_size, unsigned max_parts, unsigned parallel, uint64_t memory, struct s3_plan *out);
+
+/* How large the object can become at most. */
+uint64_t s3_plan_capacity(const struct s3_plan *p);
 
 /* The size of part `number` (from 1). All parts are alike, as R2 and others want them, until three quarters of the
  * numbers are used up: then the expectation was far too low, and they grow, so that the upload ends well on most servers. */

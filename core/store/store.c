@@ -239,6 +239,11 @@ int store_list(struct store *s, const char *prefix, store_lister *lister, void *
     return s->ops->list(s, prefix, lister, cookie, err);
 }
 
+bool store_was_denied(const struct err *err)
+{
+    return strcmp(err->code, "AccessDenied") == 0 || strcmp(err->code, "AllAccessDisabled") == 0;
+}
+
 /* ---- uploads ------------------------------------------------------------------------------------------------- */
 
 struct upload *upload_begin(struct store *s, const char *key, const struct upload_params *p, struct err *err)
@@ -276,6 +281,15 @@ int upload_patch_first(struct upload *u, uint64_t offset, const void *bytes, siz
 uint64_t upload_first_size(const struct upload *u)
 {
     return u->first_size;
+}
+
+int upload_hold(struct upload *u, uint64_t size, struct err *err)
+{
+    if (size <= u->first_size || !u->ops->hold)
+        return 0;
+    if (u->written > 0 || u->available > 0)
+        return err_set(err, ERR_INTERNAL, "what may change of an upload has to be said before it begins");
+    return u->ops->hold(u, size, err);
 }
 
 int upload_advance(struct upload *u, uint64_t size, struct err *err)

@@ -38,6 +38,7 @@ enum store_sse { STORE_SSE_AES256, STORE_SSE_KMS, STORE_SSE_NONE };
 
 #define STORE_RETRY_SECONDS 300
 #define STORE_MAX_PARTS 10000
+#define STORE_MEMORY (96ULL << 20)
 
 /* Zeros and NULLs are defaults. Strings are copied. */
 struct store_params {
@@ -54,9 +55,13 @@ struct store_params {
     unsigned stall_seconds; /* a connection on which nothing moves for so long is given up; 0: 30 */
     unsigned max_parts;     /* 0: STORE_MAX_PARTS */
     unsigned parallel;      /* requests at once, of uploads and downloads; 0: 4 */
-    uint64_t memory;        /* for the buffers of an upload; 0: 96 MiB */
+    uint64_t memory;        /* for the buffers of an upload; 0: STORE_MEMORY */
+    uint64_t copy_most;     /* that the server is asked to copy at once; 0: what S3 allows, 5 GiB */
     time_t (*now)(void);    /* what requests are signed with; NULL: the real clock, whatever SFB_TEST_NOW says */
 };
+
+/* Did the server say that this identity may not do it? */
+bool store_was_denied(const struct err *err);
 
 struct store;
 struct store *store_open(const char *url, const struct store_params *p, struct err *err); /* sends nothing */
@@ -119,6 +124,14 @@ typedef int store_sink(void *cookie, const void *bytes, size_t n, struct err *er
 int store_read(struct store *s, const char *key, const char *etag, uint64_t offset, uint64_t n, store_sink *sink,
                void *cookie, struct err *err);
 
+/* The same for somebody who takes the bytes when he needs them: a thread fetches the range ahead, in one request. */
+struct store_reader;
+struct store_reader *store_reader_open(struct store *s, const char *key, const char *etag, uint64_t offset, uint64_t n,
+                                       struct err *err);
+/* The next n bytes; fewer only where the range or the object ends. */
+ssize_t store_reader_read(struct store_reader *r, void *bytes, size_t n, struct err *err);
+void store_reader_close(struct store_reader *r); /* wherever it is; NULL is fine */
+
 /* The whole object into fd, from its start, in parallel ranges of one version. progress (NULL: none) is called from
  * several threads, one at a time. */
 typedef void store_progress(void *cookie, uint64_t bytes);
@@ -149,9 +162,10 @@ int store_list(struct store *s, const char *prefix, store_lister *lister, void *
 /* ---- an upload that streams ------------------------------------------------------------------------------------ */
 
 /* Parts of one size go up in parallel while more is written. Part 1 waits till the end, so that the beginning of the
- * object, where an archive has its table of contents, may still change. A small object becomes a single PUT, and then
- * nothing at all is sent before upload_finish. Memory is bounded by params.memory, in which two parts must fit: with
- * 10,000 parts and 96 MiB that is a stream of 470 GiB; beyond it takes more, and says so in the log.
+ * object, where an archive has its table of contents, may still change; with upload_hold as many as that takes. A small
+ * object becomes a single PUT, and then nothing at all is sent before upload_finish. Memory is bounded by params.memory,
+ * in which two parts must fit: with 10,000 parts and 96 MiB a stream of 468 GiB. What is expected to be more is refused
+ * at the beginning, and what becomes more without notice fails.
  *
  * With an fd nothing is held in memory, and there is no such bound: parts are read from the file while it grows. */
 struct upload_params {
@@ -168,9 +182,11 @@ struct upload *upload_begin(struct store *s, const char *key, const struct uploa
 
 /* The next bytes. Waits while too much is under way. -1: a part could not be sent; no use to go on. */
 int upload_write(struct upload *u, const void *bytes, size_t n, struct err *err);
-/* Bytes already written change: they must lie within the first part (upload_first_size, at least 5 MiB). */
+/* Bytes already written change: they must lie within upload_first_size, which is at least 5 MiB. */
 int upload_patch_first(struct upload *u, uint64_t offset, const void *bytes, size_t n, struct err *err);
 uint64_t upload_first_size(const struct upload *u);
+/* So many bytes at the beginning may change: to be said before any are written (or advanced). */
+int upload_hold(struct upload *u, uint64_t size, struct err *err);
 
 /* With an fd: its first `size` bytes are there, and but for the first part's will not change. Never waits. -1 as above. */
 int upload_advance(struct upload *u, uint64_t size, struct err *err);

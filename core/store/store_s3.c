@@ -163,7 +163,7 @@ struct store *store_s3_open(const char *url, const struct store_params *p, struc
     s->store.ops = &ops;
     s->parallel = p->parallel ? p->parallel : 4;
     s->max_parts = p->max_parts && p->max_parts < STORE_MAX_PARTS ? p->max_parts : STORE_MAX_PARTS;
-    s->memory = p->memory ? p->memory : 96ULL << 20;
+    s->memory = p->memory ? p->memory : STORE_MEMORY;
     if (split(s, url + strlen("s3://"), &bucket, err) == 0)
         s->s3 = s3_open(bucket, p, err);
     free(bucket);

@@ -115,7 +115,7 @@ static int transcoded(const struct bytes *b, struct sink *out)
     int rc = -1;
 
     must(fd >= 0 && write(fd, b->data, b->n) == (ssize_t)b->n && lseek(fd, 0, SEEK_SET) == 0);
-    p.sink = (struct transcode_sink){ sink_write, sink_patch, out };
+    p.sink = (struct transcode_sink){ .write = sink_write, .patch = sink_patch, .cookie = out };
     if (!refused(transcode(&p, &r, &err), &err)) {
         transcode_result_release(&r);
         rc = 0;
@@ -150,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             must(b.n < n && transcoded(&b, &out) == 0);
         }
         struct bytes packed = { out.data, out.n };
-        p.file = (struct walk_file){ read_at, &packed, out.n };
+        p.file = (struct walk_file){ read_at, &packed, out.n, 0 };
         memset(&err, 0, sizeof err);
         must(walk(&p, &again, &err) == 0);
         must(tally_same(&whole.tables, &again.tables) && tally_same(&whole.objects, &again.objects));

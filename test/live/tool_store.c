@@ -155,16 +155,19 @@ static int do_upload(void)
     struct upload_params p = params_of_upload();
     struct store_result r;
     struct upload *u = upload_begin(store, args[0], &p, &err);
+    uint64_t hold = (uint64_t)number("TOOL_HOLD", 0), patch_at = (uint64_t)number("TOOL_PATCH_AT", 0);
     int fd = strcmp(args[1], "-") == 0 ? 0 : open(args[1], O_RDONLY), rc = -1;
     char piece[100000];
     ssize_t got = 0;
 
+    if (u && upload_hold(u, hold, &err) < 0)
+        goto out;
     while (u && (got = os_read(fd, piece, sizeof piece, args[1], &err)) > 0)
         if (upload_write(u, piece, (size_t)got, &err) < 0)
             goto out;
     if (!u || got < 0)
         goto out;
-    if (args[2] && upload_patch_first(u, 0, args[2], strlen(args[2]), &err) < 0)
+    if (args[2] && upload_patch_first(u, patch_at, args[2], strlen(args[2]), &err) < 0)
         goto out;
     rc = upload_finish(u, &r, &err);
 out:
@@ -187,10 +190,12 @@ static int do_follow(void)
     p.fd = open(args[1], O_RDWR);
     if (p.fd < 0 || fstat(p.fd, &st) < 0 || !(u = upload_begin(store, args[0], &p, &err)))
         return -1;
+    if (upload_hold(u, (uint64_t)number("TOOL_HOLD", 0), &err) < 0)
+        goto out;
     for (uint64_t at = 0; at < (uint64_t)st.st_size; at += 333333)
         if (upload_advance(u, at, &err) < 0)
             goto out;
-    if (args[2] && os_pwrite(p.fd, args[2], strlen(args[2]), 0, args[1], &err) < 0)
+    if (args[2] && os_pwrite(p.fd, args[2], strlen(args[2]), (uint64_t)number("TOOL_PATCH_AT", 0), args[1], &err) < 0)
         goto out;
     if (upload_advance(u, (uint64_t)st.st_size, &err) == 0)
         rc = upload_finish(u, &r, &err);
@@ -400,6 +405,7 @@ static struct store_params params(void)
         .max_parts = (unsigned)number("TOOL_MAX_PARTS", 0),
         .parallel = (unsigned)number("TOOL_PARALLEL", 0),
         .memory = (uint64_t)number("TOOL_MEMORY", 0),
+        .copy_most = (uint64_t)number("TOOL_COPY_MOST", 0),
         .stall_seconds = (unsigned)number("TOOL_STALL", 0),
         .now = getenv("TOOL_CLOCK") ? shifted : NULL,
     };

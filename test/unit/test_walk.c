@@ -137,7 +137,7 @@ static void reads_one_entry(void **state)
     for (int method = ARCHIVE_NONE; method <= ARCHIVE_GZIP; method++) {
         struct built b = stock(14, method);
         struct memory m = { .bytes = b.bytes, .n = b.n };
-        struct walk_file file = { memory_read_at, &m, b.n };
+        struct walk_file file = { memory_read_at, &m, b.n, 0 };
         struct collected c = { .objects_n = 0 };
         struct archive a;
         struct err err = { 0 };
@@ -197,7 +197,7 @@ static void reads_no_more_than_the_entry(void **state)
     struct transcode_params p = { .in_fd = memory_fd(b.bytes, b.n), .sink = { sink_write, sink_patch, &out } };
     assert_int_equal(transcode(&p, &r, &err), 0);
     struct counting c = { .m = { .bytes = out.bytes, .n = out.n } };
-    struct walk_file file = { counting_read_at, &c, out.n };
+    struct walk_file file = { counting_read_at, &c, out.n, 0 };
     struct collected got = { .objects_n = 0 };
     buf_init(&got.text, 1 << 20);
     assert_int_equal(walk_entry(&file, &r.toc, archive_find(&r.toc, 2), collect, &got, &err), 0);

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* integrity_archive.c - is a custom archive whole, and is it what its manifest says? */
+#include "core/backup/integrity_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/backup/snapshot.h"
+#include "core/base/os.h"
+#include "core/base/progress.h"
+#include "core/base/text.h"
+#include "core/pg/tool.h"
+
+#define PIECE (256 * 1024)
+#define CLOCK_SLACK 3600 /* seconds that the archive's time may be outside of the run that the manifest tells of */
+
+int integrity_major_of(const char *version)
+{
+    return version != NULL ? (int)strtol(version, NULL, 10) : 0;
+}
+
+static time_t archive_time(const struct archive *a)
+{
+    struct tm tm = { .tm_sec = a->second,
+                     .tm_min = a->minute,
+                     .tm_hour = a->hour,
+                     .tm_mday = a->day,
+                     .tm_mon = a->month,
+                     .tm_year = a->year };
+
+    return timegm(&tm); /* ours are UTC, as everything is; others are some local time */
+}
+
+/* The first `size` bytes as a file in memory: what pg_restore --list reads, wherever the backup is. -1 and err. */
+static int copy_beginning(struct check *c, uint64_t size)
+{
+    int fd = memfd_create("sfb-contents", MFD_CLOEXEC);
+    char *piece = malloc(PIECE);
+    uint64_t at = 0;
+    int rc = -1;
+
+    if (fd < 0 || piece == NULL) {
+        err_errno(c->err, "can't keep the table of contents in memory");
+        goto out;
+    }
+    while (at < size) {
+        size_t want = size - at < PIECE ? (size_t)(size - at) : PIECE;
+        ssize_t n = c->file.read_at(c->file.cookie, piece, want, at, c->err);
+
+        if (n < 0 || os_write(fd, piece, (size_t)n, "the table of contents", c->err) < 0)
+            goto out;
+        if (n == 0)
+            break;
+        at += (uint64_t)n;
+    }
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        err_errno(c->err, "can't read the table of contents");
+    else
+        rc = 0;
+out:
+    free(piece);
+    if (rc == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int check_list(struct check *c, const struct archive *toc)
+{
+    static const char *const args[] = { "--list", NULL };
+    struct tool_run run = { TOOL_RUN_NONE };
+    struct tool tool;
+    struct err ignored = { 0 };
+    int rc;
+
+    if (tool_for_archive(c->found->archive_minor, c->found->dump_major, c->p->bindir, &tool, &ignored) < 0) {
+        integrity_passed(c, "pg_restore --list", "skipped: %s", ignored.message);
+        return 0;
+    }
+    run.tool = &tool;
+    run.program = TOOL_PG_RESTORE;
+    run.args = args;
+    run.stdin_fd = copy_beginning(c, toc->data_at);
+    if (run.stdin_fd < 0)
+        return -1;
+    rc = tool_start(&run, c->err) == 0 && tool_wait(&run, ERR_DAMAGED, c->err) == 0 ? 0 : -1;
+    tool_stop(&run);
+    close(run.stdin_fd);
+    if (rc < 0)
+        return integrity_failed_with(c, "pg_restore --list");
+    integrity_passed(c, "pg_restore --list", "pg_restore %s reads it", tool_version(&tool));
+    return 0;
+}
+
+static int check_archive_metadata(struct check *c, const struct archive *toc)
+{
+    const struct manifest *m = &c->found->manifest;
+    const char *database = toc->database != NULL ? toc->database : "";
+    const char *version = toc->server_version != NULL ? toc->server_version : "";
+    time_t when = archive_time(toc);
+
+    if (strcmp(database, m->database.name) != 0)
+        return integrity_failed(c, "metadata", "it holds database %s, its manifest says %s", database,
+                                m->database.name);
+    if (strcmp(version, m->database.server_version) != 0)
+        return integrity_failed(c, "metadata", "it is of a server %s, its manifest says %s", version,
+                                m->database.server_version);
+    if (when < m->started - CLOCK_SLACK || when > m->finished + CLOCK_SLACK)
+        return integrity_failed(c, "metadata", "it was dumped at another time than its manifest says");
+    integrity_passed(c, "metadata", "database %s, server %s", database, version);
+    return 0;
+}
+
+/* Without a manifest the archive speaks for itself. */
+static int learn_from_archive(struct check *c, const struct archive *toc)
+{
+    struct manifest *m = &c->found->manifest;
+
+    m->format = FORMAT_CUSTOM;
+    m->started = m->snapshot_at = m->finished = archive_time(toc);
+    m->size = c->found->size;
+    if (manifest_set(&m->database.name, toc->database != NULL ? toc->database : "", c->err) < 0 ||
+        manifest_set(&m->database.server_version, toc->server_version != NULL ? toc->server_version : "", c->err) < 0 ||
+        manifest_set(&m->file, os_basename(c->path), c->err) < 0)
+        return -1;
+    m->database.server_version_num = integrity_major_of(toc->server_version) * 10000;
+    integrity_passed(c, "metadata", "database %s, server %s; there is no manifest to compare with", m->database.name,
+                     m->database.server_version);
+    return 0;
+}
+
+static bool same_tables(const struct manifest *expected, const struct manifest *counted, char *why, size_t n)
+{
+    for (size_t i = 0; i < expected->n_tables; i++) {
+        const struct manifest_table *e = &expected->tables[i];
+        const struct manifest_table *f = i < counted->n_tables ? &counted->tables[i] : NULL;
+
+        if (f == NULL || strcmp(e->schema, f->schema) != 0 || strcmp(e->name, f->name) != 0)
+            f = manifest_find_table(counted, e->schema, e->name);
+        if (f == NULL) {
+            snprintf(why, n, "table %s.%s is not in it", e->schema, e->name);
+            return false;
+        }
+        if (e->tally.rows != f->tally.rows) {
+            snprintf(why, n, "table %s.%s has %llu rows, its manifest says %llu", e->schema, e->name,
+                     (unsigned long long)f->tally.rows, (unsigned long long)e->tally.rows);
+            return false;
+        }
+        if (!tally_same(&e->tally, &f->tally)) {
+            snprintf(why, n, "the rows of table %s.%s are not those of its manifest", e->schema, e->name);
+            return false;
+        }
+    }
+    if (counted->n_tables != expected->n_tables) {
+        snprintf(why, n, "it has %zu tables, its manifest says %zu", counted->n_tables, expected->n_tables);
+        return false;
+    }
+    if (!tally_same(&expected->large_objects, &counted->large_objects)) {
+        snprintf(why, n, "its large objects are not those of its manifest");
+        return false;
+    }
+    return true;
+}
+
+int integrity_counted(struct check *c, const struct walk_result *walked)
+{
+    struct manifest counted;
+    char rows[TEXT_SHORT], why[300] = "";
+    int rc = -1;
+
+    manifest_init(&counted);
+    if (snapshot_describe_contents(&walked->blocks, &walked->objects, &counted, c->err) < 0)
+        goto out;
+    text_count(rows, manifest_rows(&counted));
+    if (!c->found->has_manifest) {
+        struct manifest *m = &c->found->manifest;
+
+        integrity_passed(c, "rows", "%zu table%s, %s rows", counted.n_tables, counted.n_tables == 1 ? "" : "s", rows);
+        m->tables = counted.tables;
+        m->n_tables = counted.n_tables;
+        m->large_objects = counted.large_objects;
+        counted.tables = NULL;
+        counted.n_tables = 0;
+        c->found->counted = true;
+    } else if (!same_tables(&c->found->manifest, &counted, why, sizeof why)) {
+        integrity_failed(c, "rows", "%s", why);
+        goto out;
+    } else {
+        integrity_passed(c, "rows", "%zu table%s, %s rows, every fingerprint as in the manifest", counted.n_tables,
+                         counted.n_tables == 1 ? "" : "s", rows);
+    }
+    rc = 0;
+out:
+    manifest_release(&counted);
+    return rc;
+}
+
+static void walk_progress(void *cookie, uint64_t bytes)
+{
+    (void)cookie;
+    progress_add(bytes);
+}
+
+static int check_blocks(struct check *c)
+{
+    struct walk_params p = { .file = c->file, .jobs = c->p->jobs, .progress = walk_progress };
+    struct walk_result walked;
+    int rc;
+
+    if (c->stored != NULL && stored_expect(c->stored, 0, c->found->size, c->err) < 0)
+        return -1;
+    progress_start("verifying", c->found->size);
+    rc = walk(&p, &walked, c->err);
+    progress_end();
+    if (rc < 0)
+        return integrity_failed_with(c, "data");
+    integrity_passed(c, "data", "every block is whole");
+    rc = integrity_counted(c, &walked);
+    walk_result_release(&walked);
+    return rc;
+}
+
+int integrity_archive(struct check *c)
+{
+    struct archive toc;
+    int rc = -1;
+
+    if (c->found->has_manifest)
+        c->file.contents = c->found->manifest.contents_size;
+    if (walk_contents(&c->file, &toc, c->err) < 0)
+        return integrity_failed_with(c, "table of contents");
+    integrity_passed(c, "table of contents", "%zu entries", toc.n);
+    c->found->archive_minor = toc.version % 256;
+    c->found->dump_major = integrity_major_of(toc.dump_version);
+    if (check_list(c, &toc) < 0)
+        goto out;
+    if ((c->found->has_manifest ? check_archive_metadata(c, &toc) : learn_from_archive(c, &toc)) < 0)
+        goto out;
+    rc = c->p->depth == CHECK_ALL ? check_blocks(c) : 0;
+out:
+    archive_release(&toc);
+    return rc;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* integrity_impl.h - the parts of one verification; for integrity*.c alone.
+ *
+ *     integrity.c           files, plain SQL, and what is said of every check
+ *     integrity_archive.c   the custom format, wherever its bytes are
+ *     integrity_stored.c    objects in a store, and archives that only pass
+ */
+#pragma once
+#include "core/backup/integrity.h"
+#include "core/backup/stored.h"
+#include "core/pg/walk.h"
+
+struct check { /* one integrity_check */
+    const char *path;
+    int fd;
+    const struct integrity_params *p;
+    struct integrity *found;
+    struct walk_file file;
+    struct stored *stored; /* what file reads; NULL: no object in a store */
+    struct err *err;
+};
+
+void integrity_passed(struct check *c, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The line's text is the error's, unless something deeper has set err already. Always -1. */
+int integrity_failed(struct check *c, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* A check that could not even be made for another reason than the file has no line of its own. Always -1. */
+int integrity_failed_with(struct check *c, const char *name);
+
+/* A custom archive, as deep as c->p says. */
+int integrity_archive(struct check *c);
+/* The rows that a walk has counted, compared with the manifest's. */
+int integrity_counted(struct check *c, const struct walk_result *walked);
+
+int integrity_major_of(const char *version); /* "15.18 (Debian 15.18-0+deb12u1)" -> 15; "9.6.24" -> 9; NULL -> 0 */
