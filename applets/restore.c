@@ -7,6 +7,7 @@
 #include "applets/applet.h"
 #include "core/backup/places.h"
 #include "core/backup/recovery.h"
+#include "core/backup/retrieval.h"
 #include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -16,28 +17,42 @@
 
 static const char usage[] =
     "restore [OPTIONS] BACKUP\n"
+    "restore --table TABLE... [--data-only] [--output FILE] [OPTIONS] BACKUP\n"
     "\n"
     "Replaces the environment's database by what the backup holds. It asks first, verifies the backup, saves the present\n"
     "database, restores under a working name, compares every row, and only then gives the new database its name. When\n"
     "anything fails after the old one was dropped, the old one is put back. BACKUP is a file (a custom archive or plain\n"
-    "SQL, compressed or not, by sfb or by pg_dump), an s3:// URL, or latest, latest@weekly, latest@monthly.\n";
+    "SQL, compressed or not, by sfb or by pg_dump), an s3:// URL, or latest, latest@weekly, latest@monthly.\n"
+    "\n"
+    "With --table just that table is read, of an s3:// backup just its bytes are fetched, and it is created in the\n"
+    "database as it is, with its keys, indexes and sequences (of a partitioned table: and its partitions), in one\n"
+    "transaction and compared afterwards. Nothing is dropped: a table that is there is left alone, unless --data-only\n"
+    "adds the rows to it.\n";
 
 static const char examples[] =
     "# Restore to the staging environment (the default: safe testing)\nsfb restore /tmp/backup-20251023-143215.dump\n"
     "# Without a question, for scripts\nsfb restore --force --environment staging /tmp/backup.dump\n"
     "# What would happen?\nsfb restore --dry-run /tmp/backup.dump\n"
     "# From the bucket\nsfb restore s3://signupflow-backups/production/daily/backup-20251023-143215.dump\nsfb restore latest\n"
+    "# One table that was dropped by mistake, and rows that were deleted\n"
+    "sfb restore --environment production --table events latest\n"
+    "sfb restore --table events --data-only --output events.sql latest\n"
     "# The newest backup from before a moment, beside the one that is named\n"
     "sfb restore --point-in-time 2025-10-23T12:00:00Z /var/backups/signupflow/backup-20251023-143215.dump\n";
 
 static struct {
     const char *environment, *source, *moment;
+    const char *output;
+    struct opt_list tables;
     int jobs;
-    bool force, verify, dry_run, proof, pre_restore, role_login, verbose, jobs_given;
+    bool data_only, force, verify, dry_run, proof, pre_restore, role_login, verbose, jobs_given;
 } opt = { .environment = "staging", .source = "production", .verify = true, .proof = true, .pre_restore = true };
 
 static const struct opt options[] = {
     OPT_TEXT('e', "environment", "ENV", &opt.environment, "target environment: staging, production\n(default staging)"),
+    OPT_LIST('t', "table", "TABLE", &opt.tables, "only this table, or SCHEMA.TABLE; may be repeated"),
+    OPT_FLAG(0, "data-only", &opt.data_only, "with --table: add the rows to a table that is there"),
+    OPT_TEXT('o', "output", "FILE", &opt.output, "with --table: write it as SQL (- for standard output)"),
     OPT_FLAG(0, "force", &opt.force, "skip confirmation prompts (dangerous)"),
     OPT_FLAG(0, "verify", &opt.verify, "verify backup before restore (default; --no-verify)"),
     OPT_FLAG(0, "dry-run", &opt.dry_run, "simulate restore without modifying database"),
@@ -54,7 +69,7 @@ static const struct opt options[] = {
 };
 
 static const struct exit_map exits[] = {
-    { ERR_NOT_FOUND, 1, "backup file not found" },
+    { ERR_NOT_FOUND, 1, "backup file (or the table in it) not found" },
     { ERR_DAMAGED, 2, "backup verification failure" },
     { ERR_CONNECT, 3, "database connection failure" },
     { ERR_NONE, 4, "pg_restore execution failure" },
@@ -89,6 +104,11 @@ static int parse_wishes(const struct settings *settings, int argc, char **argv, 
         err_hint(err, "sfb restore [OPTIONS] BACKUP; `sfb list` shows what there is");
         return -1;
     }
+    if (opt.tables.n == 0 && (opt.data_only || opt.output != NULL)) {
+        err_set(err, ERR_USAGE, "--data-only and --output go with --table");
+        err_hint(err, "all of a backup as SQL: sfb pg_restore -f - BACKUP");
+        return -1;
+    }
     p->what = argv[0];
     if (places_check_environment(opt.environment, err) < 0 || places_check_environment(opt.source, err) < 0)
         return -1;
@@ -104,49 +124,6 @@ static int parse_wishes(const struct settings *settings, int argc, char **argv, 
 }
 
 /* ---- what is said, and asked ------------------------------------------------------------------------------------- */
-
-static void explain_choice(const struct choice *c, time_t moment)
-{
-    char when[CLOCK_TEXT], gap[TEXT_SHORT];
-
-    if (*c->why == '\0')
-        return;
-    if (moment != 0)
-        log_say("🕒 Point in time: %s UTC", clock_log(when, moment));
-    log_say("   Chosen: %s (%s)", c->shown, c->why);
-    if (moment != 0) {
-        log_say("   It holds the database as it was at %s UTC. What happened in the %s from then to the point in time",
-                clock_log(when, c->taken), text_duration(gap, (double)(moment - c->taken)));
-        log_say("   is not in it and can't be recovered: a dump can't be rolled forward.");
-    }
-    log_say("%s", "");
-}
-
-static void announce(const struct choice *c, const struct target *target)
-{
-    char when[CLOCK_TEXT], size[TEXT_SHORT];
-    struct buf database;
-
-    buf_init(&database, 4096);
-    target_describe(target, &database);
-    if (opt.dry_run) {
-        log_say("🔍 DRY RUN: the database will not be modified");
-    } else {
-        log_say("⚠️  DATABASE RESTORE OPERATION ⚠️");
-        log_say("%s", "");
-        log_say("You are about to OVERWRITE the database with data from backup.");
-        log_say("This operation is IRREVERSIBLE and will DELETE all current data.");
-    }
-    log_say("%s", "");
-    log_say("📋 Restore Details:");
-    log_say("   Backup File: %s", c->shown);
-    log_say("   Backup Date: %s UTC", clock_log(when, c->taken));
-    log_say("   Backup Size: %s", text_size(size, c->size));
-    log_say("   Target Environment: %s", opt.environment);
-    log_say("   Target Database: %s", database.data);
-    log_say("%s", "");
-    buf_release(&database);
-}
 
 /* The answer's first letter; 'n' at the end of the input. The terminal gives whole lines. */
 static char read_answer(void)
@@ -196,17 +173,12 @@ static void summarise(const struct choice *c, const struct restoration_result *r
 
 /* ---- what is remembered ---------------------------------------------------------------------------------------- */
 
-static int note_choice(struct run *r, const struct recovery *recovery, struct err *err)
+static int note_choice(struct run *r, const struct choice *c, struct err *err)
 {
-    const struct choice *c = recovery_choice(recovery);
-
     r->taken = c->taken;
     r->size = c->size;
     r->stored = c->stored;
-    if (run_set(&r->database, target_database(recovery_target(recovery)), err) < 0 ||
-        run_set(&r->backup, os_basename(c->shown), err) < 0)
-        return -1;
-    return run_set(&r->location, c->shown, err);
+    return run_set(&r->backup, os_basename(c->shown), err) < 0 ? -1 : run_set(&r->location, c->shown, err);
 }
 
 static int note_result(struct run *r, const struct recovery *recovery, const struct restoration_result *result,
@@ -238,26 +210,21 @@ static int note_result(struct run *r, const struct recovery *recovery, const str
     return run_set(&r->md5, m->md5, err);
 }
 
-static int run(const struct context *ctx, int argc, char **argv, struct err *err)
+/* ---- all of a backup, or some tables of it ----------------------------------------------------------------------- */
+
+static int restore_all(const struct context *ctx, const struct recovery_params *p, struct err *err)
 {
     struct restoration_result result = { 0 };
-    struct recovery *recovery = NULL;
-    struct recovery_params p;
+    struct recovery *recovery = recovery_open(p, err);
     double seconds;
     int rc = -1;
 
-    log_verbose(opt.verbose);
-    if (parse_wishes(ctx->settings, argc, argv, &p, err) < 0 ||
-        run_set(&ctx->run->environment, opt.environment, err) < 0)
-        return -1;
-    ctx->run->unrecorded = opt.dry_run;
-    watch_begin(ctx->settings, ctx->run);
-    recovery = recovery_open(&p, err);
-    if (recovery == NULL || note_choice(ctx->run, recovery, err) < 0)
+    if (recovery == NULL || note_choice(ctx->run, recovery_choice(recovery), err) < 0 ||
+        run_set(&ctx->run->database, target_database(recovery_target(recovery)), err) < 0)
         goto out;
-    explain_choice(recovery_choice(recovery), p.moment);
-    announce(recovery_choice(recovery), recovery_target(recovery));
-    if (confirm(&p, err) < 0)
+    choice_explain(recovery_choice(recovery), p->moment);
+    recovery_announce(recovery);
+    if (confirm(p, err) < 0)
         goto out;
     log_say("🔄 Starting database restore...");
     log_say("%s", "");
@@ -270,6 +237,63 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
 out:
     recovery_close(recovery);
     return rc;
+}
+
+static int restore_tables(const struct context *ctx, const struct recovery_params *p, struct err *err)
+{
+    struct retrieval_params params = {
+        .settings = p->settings,
+        .what = p->what,
+        .source = p->source,
+        .environment = p->environment,
+        .moment = p->moment,
+        .tables = opt.tables.items,
+        .n_tables = opt.tables.n,
+        .output = opt.output,
+        .jobs = p->jobs,
+        .data_only = opt.data_only,
+        .dry_run = p->dry_run,
+        .counts_only = p->counts_only,
+    };
+    struct retrieval_result result = { 0 };
+    struct retrieval *r = NULL;
+    char rows[TEXT_SHORT];
+    int rc = -1;
+
+    log_quiet(opt.output != NULL && strcmp(opt.output, "-") == 0);
+    r = retrieval_open(&params, err);
+    if (r == NULL || note_choice(ctx->run, retrieval_choice(r), err) < 0)
+        goto out;
+    choice_explain(retrieval_choice(r), p->moment);
+    retrieval_announce(r);
+    if (opt.output == NULL && p->unconfirmed) {
+        err_set(err, ERR_CANCELLED, "nobody is at the terminal to confirm; nothing was touched");
+        err_hint(err, "--force restores without asking");
+    }
+    if (err->class != ERR_NONE || (opt.output == NULL && confirm(p, err) < 0))
+        goto out;
+    rc = retrieval_run(r, &result, err);
+    ctx->run->tables = result.tables;
+    ctx->run->rows = result.rows;
+    ctx->run->proven = result.proven && opt.proof;
+    if (rc == 0 && !opt.dry_run)
+        log_say("✅ Restored: %s rows", text_count(rows, result.rows));
+out:
+    retrieval_close(r);
+    return rc;
+}
+
+static int run(const struct context *ctx, int argc, char **argv, struct err *err)
+{
+    struct recovery_params p;
+
+    log_verbose(opt.verbose);
+    if (parse_wishes(ctx->settings, argc, argv, &p, err) < 0 ||
+        run_set(&ctx->run->environment, opt.environment, err) < 0)
+        return -1;
+    ctx->run->unrecorded = opt.dry_run || opt.output != NULL;
+    watch_begin(ctx->settings, ctx->run);
+    return opt.tables.n > 0 ? restore_tables(ctx, &p, err) : restore_all(ctx, &p, err);
 }
 
 APPLET(restore, .summary = "put a backup in place of a database", .usage = usage, .examples = examples,

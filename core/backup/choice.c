@@ -10,6 +10,7 @@
 
 #include "core/backup/catalog.h"
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/text.h"
 
@@ -233,6 +234,34 @@ int choice_bring(const struct choice_params *p, struct choice *c, struct err *er
         return -1;
     c->path = strdup(c->fetched.path);
     return c->path != NULL ? 0 : err_no_memory(err);
+}
+
+int choice_bring_cached(const struct choice_params *p, struct choice *c, struct err *err)
+{
+    struct fetch_params fetch = fetch_params_of(p);
+    char *path = c->stored ? fetch_cached(&fetch, &c->fetched) : NULL;
+
+    if (path == NULL)
+        return 0;
+    free(path);
+    return choice_bring(p, c, err);
+}
+
+void choice_explain(const struct choice *c, time_t moment)
+{
+    char when[CLOCK_TEXT], gap[TEXT_SHORT];
+
+    if (*c->why == '\0')
+        return;
+    if (moment != 0)
+        log_say("🕒 Point in time: %s UTC", clock_log(when, moment));
+    log_say("   Chosen: %s (%s)", c->shown, c->why);
+    if (moment != 0) {
+        log_say("   It holds the database as it was at %s UTC. What happened in the %s from then to the point in time",
+                clock_log(when, c->taken), text_duration(gap, (double)(moment - c->taken)));
+        log_say("   is not in it and can't be recovered: a dump can't be rolled forward.");
+    }
+    log_say("%s", "");
 }
 
 void choice_release(struct choice *c)

@@ -38,4 +38,8 @@ struct choice {
  * On failure, too, choice_release. */
 int choice_find(const struct choice_params *p, struct choice *out, struct err *err);
 int choice_bring(const struct choice_params *p, struct choice *c, struct err *err);
+/* Only when that costs no download: choice.path is set when the local cache has the same. */
+int choice_bring_cached(const struct choice_params *p, struct choice *c, struct err *err);
+/* Says which one was chosen, why, and what a point in time costs; nothing of one that was named. */
+void choice_explain(const struct choice *c, time_t moment);
 void choice_release(struct choice *c);

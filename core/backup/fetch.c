@@ -154,7 +154,7 @@ int fetch_find(const struct fetch_params *p, struct fetched *out, struct err *er
 /* ---- here ------------------------------------------------------------------------------------------------------ */
 
 /* The cache's copy, when its manifest has the same checksum: what the file holds is compared with that afterwards. */
-static char *cached_copy(const struct fetch_params *p, const struct fetched *f)
+char *fetch_cached(const struct fetch_params *p, const struct fetched *f)
 {
     char *path = f->has_manifest && p->places->cache != NULL ? os_path(p->places->cache, f->manifest.file) : NULL;
     char *companion = path != NULL ? manifest_path_of(path) : NULL;
@@ -163,7 +163,7 @@ static char *cached_copy(const struct fetch_params *p, const struct fetched *f)
     bool same = false;
 
     if (companion != NULL && access(path, R_OK) == 0 && manifest_load(companion, &m, &ignored) == 0) {
-        same = strcmp(m.sha256, f->manifest.sha256) == 0;
+        same = *m.sha256 != '\0' && strcmp(m.sha256, f->manifest.sha256) == 0;
         manifest_release(&m);
     }
     free(companion);
@@ -250,7 +250,7 @@ int fetch_bring(const struct fetch_params *p, struct fetched *f, struct err *err
     char *directory = NULL;
     int rc = -1;
 
-    f->path = cached_copy(p, f);
+    f->path = fetch_cached(p, f);
     f->cached = f->path != NULL;
     if (f->cached)
         return 0;

@@ -43,6 +43,9 @@ bool fetch_is_meant(const char *what);
 /* Finds it, reads its manifest. ERR_NOT_FOUND, ERR_STORE, ERR_CONFIG. On failure, too, fetched_release. */
 int fetch_find(const struct fetch_params *p, struct fetched *out, struct err *err);
 
+/* The cache's copy of it: one with the same checksum; the caller frees. NULL: there is none. */
+char *fetch_cached(const struct fetch_params *p, const struct fetched *f);
+
 /* Brings it here: f->path. f->cached tells that nothing had to be downloaded. */
 int fetch_bring(const struct fetch_params *p, struct fetched *f, struct err *err);
 

@@ -54,12 +54,6 @@ static const cJSON *member(const struct reader *r, const char *name)
     return found;
 }
 
-/* Is there one at all? What came later, earlier manifests do not have. */
-static bool has_member(const struct reader *r, const char *name)
-{
-    return !*r->failed && cJSON_GetObjectItemCaseSensitive(r->object, name) != NULL;
-}
-
 static char *unhex(const char *hex)
 {
     size_t n = strlen(hex) / 2;
@@ -316,12 +310,9 @@ static void get_manifest(const struct reader *r, struct manifest *m)
     m->size = get_count(r, "size");
     get_hex(r, "md5", m->md5, 32);
     get_hex(r, "sha256", m->sha256, 64);
-    if (has_member(r, "contents_size"))
-        m->contents_size = get_count(r, "contents_size");
-    if (has_member(r, "contents_sha256"))
-        get_hex(r, "contents_sha256", m->contents_sha256, 64);
-    if (has_member(r, "data_sha256"))
-        get_hex(r, "data_sha256", m->data_sha256, 64);
+    m->contents_size = get_count(r, "contents_size");
+    get_hex(r, "contents_sha256", m->contents_sha256, 64);
+    get_hex(r, "data_sha256", m->data_sha256, 64);
     get_text(r, "etag", &m->etag);
     get_text(r, "globals_file", &m->globals_file);
     get_hex(r, "globals_sha256", m->globals_sha256, 64);

@@ -79,6 +79,33 @@ struct recovery_account recovery_account(const struct recovery *r)
     };
 }
 
+void recovery_announce(const struct recovery *r)
+{
+    const struct choice *c = &r->choice;
+    char when[CLOCK_TEXT], size[TEXT_SHORT];
+    struct buf database;
+
+    buf_init(&database, 4096);
+    target_describe(r->target, &database);
+    if (r->params.dry_run) {
+        log_say("🔍 DRY RUN: the database will not be modified");
+    } else {
+        log_say("⚠️  DATABASE RESTORE OPERATION ⚠️");
+        log_say("%s", "");
+        log_say("You are about to OVERWRITE the database with data from backup.");
+        log_say("This operation is IRREVERSIBLE and will DELETE all current data.");
+    }
+    log_say("%s", "");
+    log_say("📋 Restore Details:");
+    log_say("   Backup File: %s", c->shown);
+    log_say("   Backup Date: %s UTC", clock_log(when, c->taken));
+    log_say("   Backup Size: %s", text_size(size, c->size));
+    log_say("   Target Environment: %s", r->params.environment);
+    log_say("   Target Database: %s", database.data);
+    log_say("%s", "");
+    buf_release(&database);
+}
+
 /* ---- the steps --------------------------------------------------------------------------------------------------- */
 
 static int download(struct recovery *r, struct err *err)

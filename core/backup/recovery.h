@@ -2,7 +2,7 @@
 /* recovery.h - one restore run, from the choice of the backup to the last comparison: what `sfb restore` does.
  *
  *     recovery_open(&params, &r, &err);     which backup, which database; nothing is changed
- *     ...show recovery_choice, ask...
+ *     recovery_announce(r);                 ...ask...
  *     recovery_run(r, &result, &err);       downloads, verifies, restores, proves; says each step, keeps the audit log
  *     recovery_close(r);
  */
@@ -26,6 +26,7 @@ struct recovery;
 struct recovery *recovery_open(const struct recovery_params *p, struct err *err);
 const struct choice *recovery_choice(const struct recovery *r);
 const struct target *recovery_target(const struct recovery *r);
+void recovery_announce(const struct recovery *r); /* what is about to happen, in the contract's words */
 
 /* What is known by now; after a failure, too. */
 struct recovery_account {

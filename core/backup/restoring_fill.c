@@ -40,20 +40,9 @@ static struct database_shape shape_of(const struct restoring *r, const struct so
 static char *text_encoding(const struct source *s)
 {
     const char *from_manifest = s->checked->manifest.database.encoding;
+    char *said = s->has_toc ? archive_encoding(&s->toc) : NULL;
 
-    for (size_t i = 0; s->has_toc && i < s->toc.n; i++) {
-        const struct archive_entry *e = &s->toc.entries[i];
-
-        if (e->desc != NULL && strcmp(e->desc, "ENCODING") == 0 && e->defn != NULL) {
-            struct sql_reader r = sql_reader(e->defn, strlen(e->defn));
-            struct sql_token t;
-
-            while (sql_next(&r, &t) != SQL_END)
-                if (t.kind == SQL_STRING && t.size > 2)
-                    return strndup(t.text + 1, t.size - 2);
-        }
-    }
-    return strdup(from_manifest != NULL ? from_manifest : "");
+    return said != NULL ? said : strdup(from_manifest != NULL ? from_manifest : "");
 }
 
 /* Of an unknown encoding text is taken as it is. */

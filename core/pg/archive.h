@@ -138,6 +138,9 @@ struct archive_copy {
 int archive_copy_parse(const struct archive_entry *e, struct archive_copy *out, struct err *err);
 void archive_copy_release(struct archive_copy *c); /* fine when parsing failed */
 
+/* The encoding of its text, as its ENCODING entry says; the caller frees. NULL: it says none. */
+char *archive_encoding(const struct archive *a);
+
 /* Appends what `pg_restore --list` prints, byte for byte as the pg_restore of the archive's own version prints it. */
 int archive_list(const struct archive *a, struct buf *out, struct err *err);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/pg/archive.h"
+#include "core/pg/sqltext.h"
 
 #define NAME_MAX_BYTES 1024 /* PostgreSQL's own limit is 63, unless it was built with another */
 
@@ -120,4 +121,22 @@ void archive_copy_release(struct archive_copy *c)
     free(c->schema);
     free(c->table);
     memset(c, 0, sizeof *c);
+}
+
+/* "SET client_encoding = 'UTF8';" */
+char *archive_encoding(const struct archive *a)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        const struct archive_entry *e = &a->entries[i];
+
+        if (strcmp(e->desc, "ENCODING") == 0 && e->defn != NULL) {
+            struct sql_reader r = sql_reader(e->defn, strlen(e->defn));
+            struct sql_token t;
+
+            while (sql_next(&r, &t) != SQL_END)
+                if (t.kind == SQL_STRING && t.size > 2)
+                    return strndup(t.text + 1, t.size - 2);
+        }
+    }
+    return NULL;
 }

@@ -99,7 +99,7 @@ static void match(struct proof *f)
         if (fact != NULL)
             fact->expected = true;
     }
-    for (size_t i = 0; i < f->facts.n; i++) {
+    for (size_t i = 0; i < f->facts.n && !f->p->partial; i++) {
         const struct proof_fact *fact = &f->facts.items[i];
 
         if (!fact->expected && fact->kind == 'r' && !fact->of_extension && fact->bytes > 0 && !is_covered(f, fact))

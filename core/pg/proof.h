@@ -42,6 +42,7 @@ struct proof_params {
     const char *lc_monetary;     /* of the dumping session; NULL or "": the server's */
     bool settings_unknown;       /* another tool's dump: it may have been made with another time zone */
     bool counts_only;
+    bool partial;                          /* these tables alone: what else is in the database is no matter */
     const struct proof_listener *listener; /* NULL: nobody wants to know */
     unsigned jobs;
 };

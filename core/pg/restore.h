@@ -44,6 +44,11 @@ struct restore_plan {
 int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, struct restore_plan *plan,
                       struct err *err);
 
+/* The same for a part of an archive, into a database that is there: without the entries for which `without` (one for
+ * each) is true. They end up in plan->skip. */
+int restore_plan_make_part(PGconn *c, const struct archive *a, const bool *without, const char *bindir,
+                           struct restore_plan *plan, struct err *err);
+
 /* The same for a script, of which no more is known than the names in it. plan->archive is NULL. */
 int restore_plan_make_script(PGconn *c, const struct names *roles, const struct names *extensions,
                              struct restore_plan *plan, struct err *err);

@@ -56,7 +56,8 @@ static void skip(struct restore_plan *plan, size_t i)
 
 /* ---- what the server has ----------------------------------------------------------------------------------------- */
 
-static int read_user(PGconn *c, struct restore_plan *plan, struct err *err)
+/* creates: a database is to be made. */
+static int read_user(PGconn *c, struct restore_plan *plan, bool creates, struct err *err)
 {
     PGresult *r = conn_query(c, ERR_RESTORE, err,
                              "SELECT rolname, rolsuper, rolcreaterole, rolcreatedb,"
@@ -76,7 +77,7 @@ static int read_user(PGconn *c, struct restore_plan *plan, struct err *err)
     plan->may_create_roles = plan->superuser || *PQgetvalue(r, 0, 2) == 't';
     if (plan->user == NULL) {
         err_no_memory(err);
-    } else if (!plan->superuser && *PQgetvalue(r, 0, 3) != 't') {
+    } else if (creates && !plan->superuser && *PQgetvalue(r, 0, 3) != 't') {
         err_set(err, ERR_RESTORE, "user %s may not create databases; nothing was touched", plan->user);
         err_hint(err, "a superuser can allow it: ALTER ROLE \"%s\" CREATEDB", plan->user);
     } else {
@@ -137,10 +138,12 @@ out:
     return rc;
 }
 
-static int extensions_of(const struct archive *a, struct names *out, struct err *err)
+static int extensions_of(const struct restore_plan *plan, struct names *out, struct err *err)
 {
+    const struct archive *a = plan->archive;
+
     for (size_t i = 0; i < a->n; i++)
-        if (is_desc(&a->entries[i], "EXTENSION") && a->entries[i].tag != NULL &&
+        if (!plan->skip[i] && is_desc(&a->entries[i], "EXTENSION") && a->entries[i].tag != NULL &&
             names_add(out, a->entries[i].tag, err) < 0)
             return -1;
     return 0;
@@ -153,7 +156,7 @@ static int check_tablespaces(PGconn *c, struct restore_plan *plan, struct err *e
     int rc = -1;
 
     for (size_t i = 0; i < a->n; i++)
-        if (a->entries[i].tablespace != NULL && *a->entries[i].tablespace != '\0' &&
+        if (!plan->skip[i] && a->entries[i].tablespace != NULL && *a->entries[i].tablespace != '\0' &&
             names_add(&wanted, a->entries[i].tablespace, err) < 0)
             goto out;
     rc = ask_names(c,
@@ -230,6 +233,8 @@ static int skip_forbidden(struct restore_plan *plan, struct err *err)
         const struct archive_entry *e = &a->entries[i];
         const char *tag = e->tag != NULL ? e->tag : "";
 
+        if (plan->skip[i])
+            continue;
         if (is_desc(e, "SUBSCRIPTION")) { /* dropping one later would drop the original's slot at its publisher */
             skip(plan, i);
             if (names_add(&subscriptions, tag, err) < 0)
@@ -360,8 +365,9 @@ out:
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
-int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, struct restore_plan *plan,
-                      struct err *err)
+/* without NULL: all of it, into a database that is to be made. */
+static int make(PGconn *c, const struct archive *a, const bool *without, const char *bindir, struct restore_plan *plan,
+                struct err *err)
 {
     struct names needed = { 0 }, extensions = { 0 };
     int rc = -1;
@@ -374,11 +380,14 @@ int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, st
         err_no_memory(err);
         goto out;
     }
+    for (size_t i = 0; without != NULL && i < a->n; i++)
+        if (without[i])
+            skip(plan, i);
     if (tool_for_archive(a->version % 256, major_of(a->dump_version), bindir, &plan->tool, err) < 0 ||
-        read_user(c, plan, err) < 0 || skip_forbidden(plan, err) < 0 ||
+        read_user(c, plan, without == NULL, err) < 0 || skip_forbidden(plan, err) < 0 ||
         roles_of_archive(a, plan->skip, &plan->owners, &plan->others, err) < 0 ||
         names_add_all(&needed, &plan->owners, err) < 0 || names_add_all(&needed, &plan->others, err) < 0 ||
-        roles_missing(c, &needed, &plan->missing, err) < 0 || extensions_of(a, &extensions, err) < 0 ||
+        roles_missing(c, &needed, &plan->missing, err) < 0 || extensions_of(plan, &extensions, err) < 0 ||
         check_extensions(c, &extensions, err) < 0 || check_tablespaces(c, plan, err) < 0 ||
         check_membership(c, plan, err) < 0)
         goto out;
@@ -392,11 +401,23 @@ out:
     return rc;
 }
 
+int restore_plan_make(PGconn *c, const struct archive *a, const char *bindir, struct restore_plan *plan,
+                      struct err *err)
+{
+    return make(c, a, NULL, bindir, plan, err);
+}
+
+int restore_plan_make_part(PGconn *c, const struct archive *a, const bool *without, const char *bindir,
+                           struct restore_plan *plan, struct err *err)
+{
+    return make(c, a, without, bindir, plan, err);
+}
+
 int restore_plan_make_script(PGconn *c, const struct names *roles, const struct names *extensions,
                              struct restore_plan *plan, struct err *err)
 {
     memset(plan, 0, sizeof *plan);
-    if (read_user(c, plan, err) == 0 && roles_missing(c, roles, &plan->missing, err) == 0 &&
+    if (read_user(c, plan, true, err) == 0 && roles_missing(c, roles, &plan->missing, err) == 0 &&
         check_extensions(c, extensions, err) == 0)
         return 0;
     restore_plan_release(plan);

@@ -54,6 +54,9 @@ size_t walk_memory(const struct walk_file *file);
 /* Header and contents only. Release with archive_release. */
 int walk_contents(const struct walk_file *file, struct archive *out, struct err *err);
 
+/* How many bytes of the file an entry's block takes, its framing included; 0: that is not known before it was read. */
+uint64_t walk_extent(const struct walk_file *file, const struct archive *a, const struct archive_entry *e);
+
 /* One entry's data, uncompressed, in pieces: COPY text as in the archive, "\.\n\n\n" included. A known offset is used,
  * else the blocks are searched from the first. Reads no more of the file than the block, and in large pieces.
  * object is 0, or the oid of the large object that the piece is of. n is 0 where an object starts, never otherwise. */

@@ -115,17 +115,22 @@ static int skip_block(struct walk_stream *s, enum archive_block_type type, const
 }
 
 /* Where the entry's block ends at most: at the next one's known offset, or the file's end. */
-static uint64_t end_of(const struct walk_stream *s, const struct archive_entry *e)
+static uint64_t end_of(const struct walk_file *file, const struct archive *a, const struct archive_entry *e)
 {
-    uint64_t end = s->file->size;
+    uint64_t end = file->size;
 
-    for (size_t i = 0; i < s->a->n; i++) {
-        const struct archive_entry *other = &s->a->entries[i];
+    for (size_t i = 0; i < a->n; i++) {
+        const struct archive_entry *other = &a->entries[i];
 
         if (other->state == OFFSET_KNOWN && other->offset > e->offset && other->offset < end)
             end = other->offset;
     }
     return end;
+}
+
+uint64_t walk_extent(const struct walk_file *file, const struct archive *a, const struct archive_entry *e)
+{
+    return e->state == OFFSET_KNOWN && e->offset < file->size ? end_of(file, a, e) - e->offset : 0;
 }
 
 /* Goes to the entry's block and reads its header. */
@@ -140,7 +145,7 @@ static int find_block(struct walk_stream *s, const struct archive_entry *wanted,
     archive_entry_name(wanted, name, sizeof name);
     if (known && wanted->offset >= s->file->size)
         return err_set(err, ERR_DAMAGED, "the archive ends at offset %" PRIu64 ", before %s", s->file->size, name);
-    walk_stream_seek(s, known ? wanted->offset : s->a->data_at, known ? end_of(s, wanted) : 0);
+    walk_stream_seek(s, known ? wanted->offset : s->a->data_at, known ? end_of(s->file, s->a, wanted) : 0);
     while ((rc = archive_in_block(&s->in, s->a, type, &e, err)) > 0) {
         if (e == wanted)
             return 0;

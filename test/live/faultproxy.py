@@ -25,7 +25,7 @@ often the rule fires (default 1, -1 always). What it does:
     headers   of the answer are set ("headers"; null removes one)
     refuse    the connection is closed before anything of the request was read: "times" counts connections
 
-The log has one line for each request: METHOD TARGET STATUS WHAT.
+The log has one line for each request: METHOD TARGET STATUS WHAT, and BYTES of an answer's body that was passed on whole.
 """
 import argparse
 import json
@@ -198,7 +198,7 @@ def pass_answer(client, server, method, rule):
     client.send(head)
     length, done = value(headers, "content-length"), 0
     if method == "HEAD" or status in (204, 304):
-        return status, True
+        return status, True, 0
     while length is None or done < int(length):
         try:
             data = server.take(1 << 16)
@@ -214,7 +214,7 @@ def pass_answer(client, server, method, rule):
             client.stay_silent()
         client.send(data)
         done += len(data)
-    return status, length is not None or value(headers, "transfer-encoding") == "chunked"
+    return status, length is not None or value(headers, "transfer-encoding") == "chunked", done
 
 
 def answer_here(client, headers, rule):
@@ -257,8 +257,8 @@ def one_request(client):
         if do in ("reset", "stall", "lose", "silent", "truncate"):
             log(f"{method} {target} 0 {what}")
         pass_request(client, server, first, headers, rule)
-        status, stays = pass_answer(client, server, method, rule)
-        log(f"{method} {target} {status} {what}")
+        status, stays, done = pass_answer(client, server, method, rule)
+        log(f"{method} {target} {status} {what} {done}")
         return stays
     finally:
         server.sock.close()

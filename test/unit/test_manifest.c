@@ -48,6 +48,8 @@ static void fill(struct manifest *m)
     memcpy(m->md5, MD5, sizeof MD5);
     memcpy(m->sha256, SHA256, sizeof SHA256);
     memcpy(m->globals_sha256, SHA256, sizeof SHA256);
+    m->contents_size = 4711;
+    memcpy(m->contents_sha256, SHA256, sizeof SHA256);
     m->retention_days = 30;
     m->expires = NOW + 30 * 86400;
     t = manifest_add_table(m, "public", "events", &err);
@@ -139,6 +141,9 @@ static void round_trip(void **state)
     assert_true(m.expires == NOW + 30 * 86400);
     assert_true(m.dump_seconds > 203.4565 && m.dump_seconds < 203.4575);
     assert_string_equal(m.sha256, SHA256);
+    assert_true(m.contents_size == 4711);
+    assert_string_equal(m.contents_sha256, SHA256);
+    assert_string_equal(m.data_sha256, "");
     assert_int_equal(m.n_tables, 2);
     assert_true(m.tables[0].tally.rows == UINT64_C(9007199254740991));
     assert_true(m.tables[0].tally.high == UINT64_MAX && m.tables[0].tally.low == 1);
@@ -312,6 +317,10 @@ static void wrong_values(void **state)
         { NULL, "sha256", "\"" MD5 "\"" },
         { NULL, "sha256", "\"" SHA256 "0\"" },
         { NULL, "globals_sha256", "\"\"" }, /* but there is a globals file */
+        { NULL, "contents_sha256", "\"\"" }, /* but there is a size */
+        { NULL, "contents_sha256", "\"" MD5 "\"" },
+        { NULL, "contents_size", "-1" },
+        { NULL, "data_sha256", "\"" MD5 "\"" },
         { NULL, "file", "\"../../etc/passwd\"" },
         { NULL, "file", "\"..\"" },
         { NULL, "file", "\"\"" },
@@ -434,6 +443,33 @@ static void loading(void **state)
     assert_int_equal(truncate("m.json", (off_t)MANIFEST_MAX + 1), 0);
     assert_int_equal(manifest_load("m.json", &m, &err), -1);
     assert_int_equal(err.class, ERR_DAMAGED);
+}
+
+/* Its beginning was written last: two sums instead of one. */
+static void streamed(void **state)
+{
+    struct err err = { 0 };
+    struct manifest m, back;
+    struct buf out;
+
+    (void)state;
+    fill(&m);
+    m.md5[0] = m.sha256[0] = '\0';
+    buf_init(&out, MANIFEST_MAX);
+    assert_int_equal(manifest_write(&m, &out, &err), -1); /* none at all */
+    err_clear(&err);
+    memcpy(m.data_sha256, SHA256, sizeof SHA256);
+    assert_int_equal(manifest_write(&m, &out, &err), 0);
+    assert_int_equal(manifest_parse(out.data, out.size, &back, &err), 0);
+    assert_string_equal(back.data_sha256, SHA256);
+    assert_string_equal(back.sha256, "");
+    manifest_release(&back);
+    m.contents_size = 0; /* of what then? */
+    m.contents_sha256[0] = '\0';
+    buf_reset(&out);
+    assert_int_equal(manifest_write(&m, &out, &err), -1);
+    buf_release(&out);
+    manifest_release(&m);
 }
 
 static void not_written(void **state)
@@ -578,6 +614,7 @@ int main(void)
         PROMISE("what is no manifest is damaged, however deep", no_manifest_at_all),
         PROMISE("size and number of values have a limit", too_much),
         PROMISE_IN_DIR("a missing manifest is told apart from a damaged one", loading),
+        PROMISE("what was streamed has two checksums for one, and not none", streamed),
         PROMISE("what could not be read again is not written", not_written),
         PROMISE("a backup is known by its name, nothing else is", names_read),
         PROMISE("names and their companions are made as the layout says", names_made),

@@ -105,11 +105,11 @@ static void memory(void **state)
     struct s3_plan p;
 
     (void)state;
-    for (uint64_t expected = 1; expected < (400ULL << 30); expected = expected * 3 / 2 + (1 << 20)) {
+    for (uint64_t expected = 1; expected < (4000ULL << 30); expected = expected * 3 / 2 + (1 << 20)) {
         s3_plan_make(expected, 10000, 4, 96 << 20, &p);
         assert_true(p.threads >= 1);
-        if (p.part_size * 2 <= (96 << 20))
-            assert_true((1 + p.threads + p.spare) * p.part_size <= (96 << 20));
+        assert_true((1 + p.threads + p.spare) * p.part_size <= (96 << 20));
+        assert_true(s3_plan_part_size(&p, 1) + s3_plan_part_size(&p, 10000) <= (96 << 20));
     }
     s3_plan_make(1ULL << 30, 10000, 4, 96 << 20, &p);
     assert_int_equal(p.threads, 4);
@@ -117,6 +117,19 @@ static void memory(void **state)
                  &p); /* parts so large that one is filled while one is sent, or less */
     assert_int_equal(p.threads, 1);
     assert_int_equal(p.spare, 0);
+}
+
+/* What store.h says. */
+static void carried(void **state)
+{
+    struct s3_plan p;
+
+    (void)state;
+    s3_plan_make(468ULL << 30, 10000, 4, 96 << 20, &p);
+    assert_int_equal(s3_plan_capacity(&p), capacity(&p));
+    assert_int_equal(s3_plan_capacity(&p) >> 30, 468);
+    s3_plan_make(5ULL << 40, 10000, 4, 0, &p);
+    assert_true(s3_plan_capacity(&p) > (5ULL << 40));
 }
 
 /* ---- again? ---------------------------------------------------------------------------------------------------- */
@@ -201,12 +214,12 @@ static int send_one(void *cookie, struct part *p, struct err *err)
 
 static int send_many(unsigned n, struct err *err)
 {
-    struct s3_parts *s = s3_parts_new(3, 4, send_one, NULL, err);
+    struct s3_parts *s = s3_parts_new(3, 4, 0, send_one, NULL, err);
     int rc = 0;
 
     sent = 0;
     for (unsigned i = 1; i <= n && rc == 0; i += 2) { /* two are held at once */
-        struct part *a = s3_parts_take(s, err), *b = a ? s3_parts_take(s, err) : NULL;
+        struct part *a = s3_parts_take(s, 0, err), *b = a ? s3_parts_take(s, 0, err) : NULL;
 
         if (a) {
             a->number = i;
@@ -246,6 +259,52 @@ static void one_fails(void **state)
     }
 }
 
+/* All parts that there ever are: how much room they have together. */
+#define ROOM 1000
+static struct part *seen[16];
+static uint64_t most;
+
+static int weigh(void *cookie, struct part *p, struct err *err)
+{
+    uint64_t sum = 0;
+    size_t i = 0;
+
+    (void)cookie, (void)err;
+    pthread_mutex_lock(&lock);
+    while (seen[i] != NULL && seen[i] != p)
+        i++;
+    seen[i] = p;
+    for (i = 0; seen[i] != NULL; i++)
+        sum += __atomic_load_n(&seen[i]->room, __ATOMIC_RELAXED);
+    most = sum > most ? sum : most;
+    sent++;
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+
+static void growing_parts(void **state)
+{
+    struct err err = { 0 };
+    struct s3_parts *s = s3_parts_new(3, 8, 8 * ROOM, weigh, NULL, &err);
+
+    (void)state;
+    sent = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        uint64_t room = (i < 100 ? 1 : i < 200 ? 3 : 8) * ROOM;
+        struct part *p = s3_parts_take(s, room, &err);
+
+        assert_non_null(p);
+        assert_true(p->room >= room);
+        memset(p->bytes, 'x', room);
+        s3_parts_send(s, p);
+    }
+    assert_int_equal(s3_parts_wait(s, &err), 0);
+    s3_parts_free(s);
+    assert_int_equal(sent, 300);
+    assert_true(most <= 8 * ROOM);
+    assert_true(most >= 2 * ROOM); /* it did hold more than one */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,10 +314,12 @@ int main(void)
         PROMISE("parts are large enough for what is expected and more, whatever the limit", plans),
         PROMISE("parts are alike until three quarters are used, then they grow", growth),
         PROMISE("buffers keep within the memory that is given", memory),
+        PROMISE("what a stream can carry in its memory is known before", carried),
         PROMISE("what passes is tried again, what can't succeed is not", verdicts),
         PROMISE("pauses grow, differ, and end; Retry-After is honoured", pauses),
         PROMISE("Retry-After is seconds or a date", retry_after),
         PROMISE("all parts are sent, whoever holds some", all_sent),
+        PROMISE("parts that grow never take more memory together than they may", growing_parts),
         PROMISE("one part that fails ends it, and is named", one_fails),
     };
     return RUN_PROMISES(tests);

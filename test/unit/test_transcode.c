@@ -96,7 +96,7 @@ static int run(const struct built *b, enum archive_method method, int level, uns
                struct transcode_result *result, struct err *err)
 {
     struct transcode_params p = { .in_fd = memory_fd(b->bytes, b->n),
-                                  .sink = { sink_write, sink_patch, sink },
+                                  .sink = { NULL, sink_write, sink_patch, sink },
                                   .method = method,
                                   .level = level,
                                   .jobs = jobs };
@@ -224,7 +224,7 @@ static void a_slow_pipe_gives_the_same(void **state)
     struct slow_pipe slow = { .bytes = b.bytes, .n = b.n, .step = 4099, .fd = ends[1] };
     pthread_create(&thread, NULL, slow_pipe_main, &slow);
     struct transcode_params p = {
-        .in_fd = ends[0], .sink = { sink_write, sink_patch, &piped }, .level = 1, .method = ARCHIVE_GZIP
+        .in_fd = ends[0], .sink = { NULL, sink_write, sink_patch, &piped }, .level = 1, .method = ARCHIVE_GZIP
     };
     assert_int_equal(transcode(&p, &r, &err), 0);
     pthread_join(thread, NULL);
@@ -241,7 +241,7 @@ static void a_pipe_gets_no_offsets(void **state)
 {
     struct built b = sample(16, 50000);
     struct memory_sink out = { 0 };
-    struct transcode_params p = { .in_fd = memory_fd(b.bytes, b.n), .sink = { sink_write, NULL, &out } };
+    struct transcode_params p = { .in_fd = memory_fd(b.bytes, b.n), .sink = { NULL, sink_write, NULL, &out } };
     struct transcode_result r;
     struct walk_result w;
     struct err err = { 0 };

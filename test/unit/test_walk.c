@@ -194,7 +194,7 @@ static void reads_no_more_than_the_entry(void **state)
     b_rows(&b, 0, 1, text, 100000);
     b_rows(&b, 0, 2, "1\n", 100);
     b_rows(&b, 0, 3, text, 100000);
-    struct transcode_params p = { .in_fd = memory_fd(b.bytes, b.n), .sink = { sink_write, sink_patch, &out } };
+    struct transcode_params p = { .in_fd = memory_fd(b.bytes, b.n), .sink = { NULL, sink_write, sink_patch, &out } };
     assert_int_equal(transcode(&p, &r, &err), 0);
     struct counting c = { .m = { .bytes = out.bytes, .n = out.n } };
     struct walk_file file = { counting_read_at, &c, out.n, 0 };
