@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "core/backup/fetch.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/backup/catalog.h"
@@ -223,12 +229,87 @@ static int download_companion(struct fetched *f, char *(*companion_of)(const cha
     return rc;
 }
 
+/* ---- room for it ------------------------------------------------------------------------------------------------- */
+
+#define ROOM "-fetched-"
+
+/* A directory of ours, whatever is done to its name meanwhile; -1: it is none. */
+static int open_room(int parent, const char *path)
+{
+    int fd = openat(parent, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 022) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* The work directory may be everybody's (/tmp): what is there under our name must be ours. The lock tells the living
+ * from the dead, also to who does not see our processes. */
+static int take_room(struct fetched *f, const char *path, struct err *err)
+{
+    f->room = open_room(AT_FDCWD, path);
+    if (f->room < 0) {
+        f->room = 0;
+        err_set(err, ERR_IO, "%s is there already, and is not ours", path);
+        err_hint(err, "remove it, or set SFB_WORK_DIR to a directory that nobody else writes to");
+        return -1;
+    }
+    (void)flock(f->room, LOCK_EX | LOCK_NB);
+    return 0;
+}
+
+static bool is_left(const char *name, const char *app)
+{
+    size_t n = strlen(app);
+    int pid;
+
+    return strncmp(name, app, n) == 0 && strncmp(name + n, ROOM, strlen(ROOM)) == 0 &&
+           text_parse_int(name + n + strlen(ROOM), 1, 1 << 30, &pid) && pid != (int)getpid() && kill(pid, 0) < 0 &&
+           errno == ESRCH;
+}
+
+/* Files alone: nothing of ours has a directory in it. */
+static void remove_room(int parent, const char *name)
+{
+    int room = open_room(parent, name);
+    const struct dirent *e;
+    DIR *d;
+
+    if (room < 0)
+        return;
+    if (flock(room, LOCK_EX | LOCK_NB) < 0 || (d = fdopendir(room)) == NULL) {
+        close(room);
+        return;
+    }
+    while ((e = readdir(d)) != NULL)
+        unlinkat(room, e->d_name, 0);
+    closedir(d);
+    unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+void fetch_sweep(const struct settings *s, const struct places *places)
+{
+    DIR *d = opendir(places->work);
+    const struct dirent *e;
+
+    while (d != NULL && (e = readdir(d)) != NULL)
+        if (is_left(e->d_name, settings_get(s, SETTING_APP)))
+            remove_room(dirfd(d), e->d_name);
+    if (d != NULL)
+        closedir(d);
+}
+
 /* The name stays, behind something that tells whose it is and keeps two runs apart; the manifest must name the file. */
-static int make_room(const struct fetch_params *p, const struct fetched *f, char **directory, struct err *err)
+static int make_room(const struct fetch_params *p, struct fetched *f, char **directory, struct err *err)
 {
     uint64_t available;
     char need[TEXT_SHORT], have[TEXT_SHORT];
 
+    fetch_sweep(p->settings, p->places);
     if (os_free_space(p->places->work, &available, err) < 0)
         return -1;
     if (available < f->info.size) {
@@ -237,12 +318,14 @@ static int make_room(const struct fetch_params *p, const struct fetched *f, char
         err_hint(err, "make room there, or set SFB_WORK_DIR to a larger disk");
         return -1;
     }
-    if (asprintf(directory, "%s/%s-fetched-%d", p->places->work, settings_get(p->settings, SETTING_APP),
-                 (int)getpid()) < 0) {
+    if (asprintf(directory, "%s/%s" ROOM "%d", p->places->work, settings_get(p->settings, SETTING_APP), (int)getpid()) <
+        0) {
         *directory = NULL;
         return err_no_memory(err);
     }
-    return os_make_dirs(*directory, 0700, err);
+    if (os_make_dirs(*directory, 0700, err) < 0)
+        return -1;
+    return take_room(f, *directory, err);
 }
 
 int fetch_bring(const struct fetch_params *p, struct fetched *f, struct err *err)
@@ -288,6 +371,8 @@ void fetched_release(struct fetched *f)
             rmdir(directory);
         free(directory);
     }
+    if (f->room > 0)
+        close(f->room);
     if (f->has_manifest)
         manifest_release(&f->manifest);
     store_close(f->store);

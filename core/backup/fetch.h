@@ -35,6 +35,7 @@ struct fetched {
     char why[160]; /* why this one: "the newest of 41 good backups of production" */
     char *path;    /* after fetch_bring */
     bool cached;   /* path is the cache's */
+    int room;      /* the locked directory of path; 0: none */
 };
 
 /* Is it for this module? Else it is a file's path. */
@@ -48,5 +49,8 @@ char *fetch_cached(const struct fetch_params *p, const struct fetched *f);
 
 /* Brings it here: f->path. f->cached tells that nothing had to be downloaded. */
 int fetch_bring(const struct fetch_params *p, struct fetched *f, struct err *err);
+
+/* Removes what downloads of killed runs left in the work directory: directories of ours whose process is gone. */
+void fetch_sweep(const struct settings *s, const struct places *places);
 
 void fetched_release(struct fetched *f); /* removes what was downloaded */

@@ -8,6 +8,7 @@
 
 #include "core/backup/audit.h"
 #include "core/backup/catalog.h"
+#include "core/backup/fetch.h"
 #include "core/backup/integrity.h"
 #include "core/backup/promotion.h"
 #include "core/backup/repository.h"
@@ -73,6 +74,7 @@ static int open_places(struct making *m, struct err *err)
         return err_no_memory(err);
     }
     os_sweep_partials(m->places.work, m->prefix);
+    fetch_sweep(p->settings, &m->places);
     return 0;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* retrieving.h - the parts of one retrieval; for retrieval*.c alone.
+/* retrieving.h - the parts of one retrieval; for retrieval.c and retrieving_*.c alone.
  *
  *     retrieval.c           the order of things, and what is said
- *     retrieval_source.c    the backup: its contents, its tables, its bytes
- *     retrieval_target.c    the database: what is there, roles, what comes after the rows, the proof
+ *     retrieving_source.c   the backup: its contents, its tables, its bytes
+ *     retrieving_target.c   the database: what is there, roles, what comes after the rows, the proof
  */
 #pragma once
 #include "core/backup/audit.h"

@@ -230,7 +230,7 @@ static bool all_chosen(const struct excerpt *x, const struct archive_entry *e, c
     for (size_t i = 0; i < e->depends_n; i++) {
         const struct archive_entry *on = depends(x, e, i);
 
-        if (on == NULL || !is_desc(on, desc))
+        if (on == NULL || (desc != NULL && !is_desc(on, desc)))
             continue;
         if (x->parts[index_of(x, on)] == EXCERPT_OUT)
             return false;
@@ -268,7 +268,7 @@ static const struct {
     { "SEQUENCE SET", "SEQUENCE", false, false, EXCERPT_INSIDE },
     { "ROW SECURITY", "TABLE", false, false, EXCERPT_INSIDE },
     { "TABLE ATTACH", "TABLE", false, true, EXCERPT_INSIDE },
-    { "INDEX ATTACH", "INDEX", false, true, EXCERPT_INSIDE },
+    { "INDEX ATTACH", NULL, false, true, EXCERPT_INSIDE },
     { "COMMENT", NULL, false, false, EXCERPT_INSIDE },
     { "ACL", NULL, false, false, EXCERPT_INSIDE },
     { "CHECK CONSTRAINT", "TABLE", true, false, EXCERPT_AFTER },

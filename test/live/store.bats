@@ -123,6 +123,60 @@ contract_policy() {
     run -13 tool "$B" copy nothing weekly/b
 }
 
+@test "what is larger than the server copies at once is copied in parts, all of one object" {
+    TOOL_EXPECTED=30000000 tool "$B" file a "$ROOT/thirty"
+    run -0 env TOOL_COPY_MOST=8000000 TOOL_VERBOSE=1 "$TOOL" "$B" copy a weekly/a
+    has "$output" 'size=30000000'
+    [ "$(grep -c 'debug: PUT .*partNumber=' <<<"$output")" = 4 ]
+    run -0 tool "$B" download weekly/a "$T/out"
+    cmp "$T/out" "$ROOT/thirty"
+    run -0 tool s3://backups uploads "$BATS_TEST_NUMBER/"
+    [ -z "$output" ]
+    run -13 env TOOL_COPY_MOST=8000000 "$TOOL" "$B" copy nothing weekly/b
+    # one that may not: it says so, so that its caller uploads a second time; and leaves no parts
+    make_bucket copies
+    tool s3://copies/production file daily/a "$ROOT/thirty"
+    policy copies '{"Version": "2012-10-17", "Statement": [
+      {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam:::user/backup"},
+       "Action": ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListBucket"], "Resource": ["arn:aws:s3:::copies", "arn:aws:s3:::copies/*"]}]}'
+    as BACKUPKEY0 backup-secret
+    run -17 env TOOL_COPY_MOST=8000000 "$TOOL" s3://copies/production copy daily/a weekly/a
+    has "$output" 'denied=1'
+    as "$S3_KEY" "$S3_SECRET"
+    run -0 tool s3://copies uploads
+    [ -z "$output" ]
+}
+
+@test "as much of the beginning as may change is held back, of a stream and of a file" {
+    { head -c 15000000 "$ROOT/thirty"; printf PATCH; tail -c +15000006 "$ROOT/thirty"; } >"$T/expected"
+    export TOOL_EXPECTED=30000000 TOOL_HOLD=20000000 TOOL_PATCH_AT=15000000
+    run -0 env TOOL_VERBOSE=1 "$TOOL" "$B" upload big "$ROOT/thirty" PATCH
+    has "$output" 'parts=4 .*proof=etag'
+    # 3 parts of 8 MiB are needed for it: they come after the fourth
+    [ "$(grep -o 'debug: PUT .*partNumber=[0-9]*' <<<"$output" | grep -o '[0-9]*$' | tr '\n' ' ')" = '4 1 2 3 ' ]
+    tool "$B" download big "$T/out"
+    cmp "$T/out" "$T/expected"
+    cp "$ROOT/thirty" "$T/file"
+    run -0 tool "$B" follow big "$T/file" PATCH
+    has "$output" 'parts=4 .*proof=etag'
+    tool "$B" download big "$T/out"
+    cmp "$T/out" "$T/expected"
+    TOOL_HOLD=0 run -26 tool "$B" upload big "$ROOT/thirty" PATCH # it has not been said before
+    # all of it may change: one PUT, or all parts at the end
+    TOOL_HOLD=40000000 run -0 tool "$B" upload big "$ROOT/thirty" PATCH
+    tool "$B" download big "$T/out"
+    cmp "$T/out" "$T/expected"
+}
+
+@test "a stream keeps within its memory: what can't be carried in it is refused, before or when it is known" {
+    TOOL_MEMORY=16777216 TOOL_MAX_PARTS=3 TOOL_EXPECTED=30000000 run -12 --separate-stderr tool "$B" upload m "$ROOT/thirty"
+    has "$stderr" 'a stream of 3 parts in 16.0 MB of memory carries 24.0 MB'
+    TOOL_MEMORY=16777216 TOOL_MAX_PARTS=3 TOOL_EXPECTED=1 run -17 --separate-stderr tool "$B" upload m "$ROOT/thirty"
+    has "$stderr" 'larger than 3 parts'
+    run -13 tool "$B" head m
+    TOOL_MEMORY=16777216 run -0 tool "$B" upload m "$ROOT/thirty"
+}
+
 @test "deleting twice is deleting once; what is gone is not found" {
     tool "$B" put d "$ROOT/small"
     run -0 tool "$B" delete d

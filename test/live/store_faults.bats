@@ -207,6 +207,56 @@ in_log() { grep -qE "$1" "$PROXY_LOG"; }
     [ "$(grep -c ' 307 ' "$PROXY_LOG")" -le 2 ]
 }
 
+# ---- through a proxy ------------------------------------------------------------------------------------------------
+
+# connect_proxy [USER:PASSWORD]: its address is in CONNECT.
+connect_proxy() {
+    local name=connect-$BATS_TEST_NUMBER
+    : >"$T/connect.log"
+    tools_run "$name" python3 "$HARNESS_DIR/connectproxy.py" --log "$T/connect.log" ${1:+--user "$1"}
+    CONNECT=localhost:$(<"$ROOT/tools/$name.port")
+    export AWS_ENDPOINT_URL_S3=https://localhost:$S3_PORT
+}
+
+@test "HTTPS_PROXY: everything goes through its tunnel, and is verified end to end" {
+    connect_proxy
+    for variable in HTTPS_PROXY https_proxy ALL_PROXY; do
+        : >"$T/connect.log"
+        env "$variable=http://$CONNECT" "$TOOL" "$B" upload "$variable" "$ROOT/thirty" >/dev/null
+        env "$variable=http://$CONNECT" "$TOOL" "$B" download "$variable" "$T/back" >/dev/null
+        cmp "$T/back" "$ROOT/thirty"
+        has "$(cat "$T/connect.log")" "^CONNECT localhost:$S3_PORT 200$"
+        has_not "$(cat "$T/connect.log")" '^[A-Z]+ .* [^2]..$'
+    done
+    s3_certificate proxied
+    HTTPS_PROXY=http://$CONNECT AWS_CA_BUNDLE=$S3_DIR/proxied.pem run -18 --separate-stderr tool "$B" list
+    has "$stderr" 'TLS: .*not from an authority known here'
+}
+
+@test "NO_PROXY: what it names is spoken to directly" {
+    connect_proxy
+    for hosts in localhost 'example.org,localhost' '*'; do
+        HTTPS_PROXY=http://$CONNECT NO_PROXY=$hosts run -0 tool "$B" list
+        [ ! -s "$T/connect.log" ]
+    done
+    HTTPS_PROXY=http://$CONNECT NO_PROXY=example.org run -0 tool "$B" list
+    [ -s "$T/connect.log" ]
+}
+
+@test "a proxy that wants a password gets it, and nobody else; one that refuses is named, at once" {
+    connect_proxy clerk:sesame-815
+    HTTPS_PROXY=http://clerk:sesame-815@$CONNECT TOOL_VERBOSE=1 run -0 tool "$B" put x "$ROOT/small"
+    has_not "$output" 'sesame-815'
+    for who in '' 'clerk:wrong-4711@'; do
+        SECONDS=0
+        HTTPS_PROXY=http://$who$CONNECT run -18 --separate-stderr tool "$B" list
+        has "$stderr" 'proxy'
+        has "$stderr" '407'
+        has_not "$stderr" 'wrong-4711'
+        [ $SECONDS -lt 5 ]
+    done
+}
+
 # ---- TLS ------------------------------------------------------------------------------------------------------------
 
 # An HTTPS server of openssl's own on $PORT: tls_server NAME OPTIONS...

@@ -407,4 +407,33 @@ END
         empty_dir "$WORK"
     done
 }
+@test "what a killed restore had fetched is removed by the next run, and nothing else" {
+    upload "$DUMP" fetched.dump
+    proxy_rules '[{"method": "GET", "target": "fetched.dump", "do": "silent", "after": 2000000, "times": -1}]'
+    AWS_ENDPOINT_URL_S3=$PROXY sfb_start restore --force s3://tables/fetched.dump
+    wait_for 30 in_log 'silent'
+    kill -KILL "$PID"
+    sfb_wait
+    [ -d "$WORK/signupflow-fetched-$PID" ]
+    sleep 600 3>&- &
+    alive=$!
+    mkdir "$WORK/signupflow-fetched-$alive" "$WORK/signupflow-fetched-x" "$WORK/other-fetched-$PID" "$T/elsewhere"
+    : >"$WORK/signupflow-fetched-$alive/file"
+    : >"$T/elsewhere/file"
+    gone_pid=$PID
+    ln -s "$T/elsewhere" "$WORK/signupflow-fetched-$((gone_pid + 1000000))"
+    if is_root; then
+        mkdir "$WORK/signupflow-fetched-$((gone_pid + 1000001))"
+        chown nobody "$WORK/signupflow-fetched-$((gone_pid + 1000001))" # somebody else's
+    fi
+    PRODUCTION_DATABASE_URL=$(db_url shop) run -0 sfb backup --local-only
+    [ ! -e "$WORK/signupflow-fetched-$gone_pid" ]
+    [ -e "$WORK/signupflow-fetched-$alive/file" ]
+    [ -e "$WORK/signupflow-fetched-x" ]
+    [ -e "$WORK/other-fetched-$gone_pid" ]
+    [ -e "$T/elsewhere/file" ]
+    ! is_root || [ -d "$WORK/signupflow-fetched-$((gone_pid + 1000001))" ]
+    kill "$alive"
+}
+
 in_log() { grep -qE "$1" "$PROXY_LOG"; }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* retrieval_target.c - the database that gets some tables of a backup. */
+/* retrieving_target.c - the database that gets some tables of a backup. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* retrieval_source.c - a backup of which only some tables are read. */
+/* retrieving_source.c - a backup of which only some tables are read. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
