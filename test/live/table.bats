@@ -287,7 +287,7 @@ END
 }
 
 @test "roles that are missing: without them, and that is told" {
-    sql postgres "CREATE ROLE gone" 
+    sql postgres "CREATE ROLE gone"
     db_new owned
     sql owned "CREATE TABLE t (n int); ALTER TABLE t OWNER TO gone; CREATE TABLE u (n int); GRANT SELECT ON u TO gone, PUBLIC"
     PRODUCTION_DATABASE_URL=$(db_url owned) sfb backup --local-only >/dev/null
@@ -299,7 +299,7 @@ END
 }
 
 @test "an ordinary user who may not create databases restores a table" {
-    sql postgres "CREATE ROLE clerk LOGIN PASSWORD 'clerk'" 
+    sql postgres "CREATE ROLE clerk LOGIN PASSWORD 'clerk'"
     sql copy "GRANT ALL ON SCHEMA public TO clerk"
     STAGING_DATABASE_URL=$(db_url copy clerk clerk) run -0 --separate-stderr sfb restore --force --table public.orgs "$DUMP"
     [ "$(sql copy "SELECT tableowner FROM pg_tables WHERE tablename = 'orgs'")" = clerk ]
