@@ -232,8 +232,8 @@ static void say_seen(const struct making *m, const struct store_result *result)
     const struct manifest *manifest = &m->snapshot.manifest;
     char rows[TEXT_SHORT];
 
-    log_step("Verified while it passed: every block, %s rows, %zu tables", text_count(rows, manifest_rows(manifest)),
-             manifest->n_tables);
+    log_step("Verified while it passed: every block, %s rows, %zu table%s", text_count(rows, manifest_rows(manifest)),
+             manifest->n_tables, manifest->n_tables == 1 ? "" : "s");
     if (result->proof == STORE_PROOF_ETAG)
         log_step("Verified by the store's answers: the MD5 of %s", result->parts > 0 ? "each part, and of all" : "it");
     else if (result->proof == STORE_PROOF_MD5)
