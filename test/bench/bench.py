@@ -240,7 +240,7 @@ def main():
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--s3-megabytes", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", default="idle,backup15,memory,restore,drill,s3-backup,s3-upload,backup17",
+    parser.add_argument("--only", default="idle,backup15,memory,restore,drill,s3-backup,s3-table,s3-upload,backup17",
                         help="some of the default's")
     options = parser.parse_args()
     wanted = set(options.only.split(","))
@@ -251,7 +251,7 @@ def main():
         if "s3-upload" in wanted:
             with s3.S3(bench, options.aws, options.store_tool) as store:
                 s3.upload(bench, store)
-        if wanted & {"backup15", "restore", "memory", "drill", "s3-backup"}:
+        if wanted & {"backup15", "restore", "memory", "drill", "s3-backup", "s3-table"}:
             server = bench.server("pg15", options.pg15)
             if wanted & {"backup15", "restore"}:
                 backups(bench, server, 15)
@@ -262,9 +262,12 @@ def main():
                 restores(bench, server)
             if "drill" in wanted:
                 drills(bench, server)
-            if "s3-backup" in wanted:
+            if wanted & {"s3-backup", "s3-table"}:
                 with s3.S3(bench, options.aws, options.store_tool) as store:
-                    s3.backup(bench, store, server)
+                    if "s3-backup" in wanted:
+                        s3.backup(bench, store, server)
+                    if "s3-table" in wanted:
+                        s3.table(bench, store, server)
             bench.servers.pop().stop()
             shutil.rmtree(server.base)
         if "backup17" in wanted:

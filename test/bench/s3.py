@@ -6,8 +6,11 @@ time beside them is the client's alone.
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+import urllib.parse
 
 BUCKET = "bench"
 
@@ -37,6 +40,10 @@ class S3:
     def cli(self, *args):
         subprocess.run(self.command(*args), env=self.env, check=True, stdout=subprocess.DEVNULL)
 
+    def names(self, prefix):
+        listed = subprocess.run(self.command("ls", f"s3://{BUCKET}/{prefix}"), env=self.env, check=True, capture_output=True, text=True)
+        return [line.split()[-1] for line in listed.stdout.splitlines()]
+
     def empty(self):
         self.cli("rm", "--recursive", "--quiet", f"s3://{BUCKET}")
 
@@ -47,6 +54,57 @@ class S3:
         self.process.stdin.close()
         self.process.wait()
         shutil.rmtree(self.root)
+
+
+class Meter:
+    """A relay before the S3 server that counts what comes back: TLS records, headers, everything."""
+
+    def __init__(self, url):
+        self.target = urllib.parse.urlsplit(url)
+        self.bytes = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://localhost:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            client, _ = self.listener.accept()
+            server = socket.create_connection(("127.0.0.1", self.target.port))
+            threading.Thread(target=self.pump, args=(client, server, 0), daemon=True).start()
+            threading.Thread(target=self.pump, args=(server, client, 1), daemon=True).start()
+
+    def pump(self, source, sink, counts):
+        try:
+            while data := source.recv(1 << 16):
+                self.bytes += counts * len(data)
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError: # one of them hung up
+            pass
+
+
+def table(bench, s3, server):
+    """One table of 1 % out of an archive in S3: what has to come over the wire, and what does."""
+    bench.clean_work()
+    s3.empty()
+    local = bench.backup(server)
+    subprocess.run(local[0], env=local[1], check=True, stdout=subprocess.DEVNULL)
+    dump = bench.newest()
+    extents = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../live/extents.py")
+    needed = int(subprocess.run([sys.executable, extents, dump, "events"], check=True, capture_output=True, text=True).stdout)
+    subprocess.run([bench.sfb, "backup"], env=dict(s3.env, PRODUCTION_DATABASE_URL=server.url("bench")), check=True,
+                   stdout=subprocess.DEVNULL)
+    url, = (f"s3://{BUCKET}/production/daily/{name}" for name in s3.names("production/daily/") if name.endswith(".dump"))
+    server.psql("-d", "postgres", "-c", "CREATE DATABASE one")
+    meter = Meter(s3.env["AWS_ENDPOINT_URL_S3"])
+    env = dict(s3.env, STAGING_DATABASE_URL=server.url("one"), AWS_ENDPOINT_URL_S3=meter.url)
+    subprocess.run([bench.sfb, "restore", "--force", "--environment", "staging", "--table", "events", url], env=env,
+                   check=True, stdout=subprocess.DEVNULL)
+    row = {"work": "one table of 1 % out of an archive in S3", "bar": "at most 5 % more than the table and the contents",
+           "fetched": meter.bytes, "needed": needed, "archive": os.path.getsize(dump), "ratio": round(meter.bytes / needed, 3)}
+    bench.rows.append(row)
+    print(f"{row['work']}\n    bar: {row['bar']}\n    {row['fetched'] / 1e6:.2f} MB came over the wire, TLS and manifest included;"
+          f" table and contents are {needed / 1e6:.2f} MB of {row['archive'] / 1e6:.0f} MB: {row['ratio']:.3f}", flush=True)
 
 
 def upload(bench, s3):
