@@ -31,13 +31,14 @@ check_pages() { run -0 browser check --axe "$AXE" "$PAGES" "$@"; }
     [ -z "$output" ]
 }
 
-@test "so does the page of a real drill" {
+@test "so do the pages of a real drill and of the status after it" {
     pg_start
     drill_shop
     drill_environment
     take_backup
     sfb drill --report "$PAGES/real.html" >/dev/null
-    check_pages real.html
+    sfb status --local-only --html "$PAGES/real-status.html" >/dev/null || :
+    check_pages real.html real-status.html
 }
 
 @test "a fault is seen: a request, a message, a width, a contrast, a missing name" {

@@ -200,3 +200,17 @@ Text().feed(open(sys.argv[1]).read())' "$1" | tr -s ' \n' ' '; }
     [ -e "$T/store/production/reports/note.txt" ]
     [ "$(find "$T/store" -name "$stamp.dump" | wc -l)" -ge 1 ]
 }
+
+@test "status --html writes a page with the trends, and its exit code stays the status's" {
+    use_store
+    sfb backup >/dev/null
+    sfb drill >/dev/null
+    run -0 sfb status --html "$T/status.html"
+    has "$output" '^OK - '
+    [ "$(stat -c %a "$T/status.html")" = 644 ]
+    has "$(page_text "$T/status.html")" 'The backups are fine\..*Size of backups 1 backups? from .*Recovery time, as drills prove it 1 drills? from '
+    SFB_TEST_NOW=$(($(date +%s) + 30 * 86400)) run -2 sfb status --html "$T/status.html"
+    has "$(page_text "$T/status.html")" 'The backups are in trouble\.'
+    run -3 sfb status --html "$T/no/such/place.html"
+    run -3 sfb status --html "$T/status.html" --prometheus -
+}
