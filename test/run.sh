@@ -7,6 +7,7 @@
 #                             container image in podman
 #   test/run.sh --image       the image only, in podman too
 #   test/run.sh --pages       the HTML pages in headless Chromium
+#   test/run.sh --faults      those that kill, fill the disk, cut connections; make check has them too
 #   test/run.sh --sanitize [FILE...]    unit and live tests of an sfb that has ASan and UBSan in it
 #
 # Everything that tests write goes below one directory, which is removed at the end; test/nothing-left.t, which runs last,
@@ -26,6 +27,8 @@ case ${1-} in
         set -- test/live/image.bats test/live/podman.bats ;;
     --pages)
         set -- test/live/pages.bats ;;
+    --faults)
+        set -- test/live/{backup_fails,backup_signals,restore_fails,store_faults,store_strict,stream,drill_fails,drill_local}.bats ;;
     --sanitize) # this sfb has another C library: it can't live alone, and PostgreSQL's programs are not what is shipped
         shift
         built=build/sanitize apart+='|chroot|image|demo|tools'
