@@ -50,7 +50,8 @@ static int open_store(struct making *m, struct err *err)
     m->store = repository_open(m->params->settings, NULL, rights, err);
     if (m->store == NULL || repository_check(m->store, err) < 0) {
         err_context(err, "no store is configured to upload to");
-        err_hint(err, "give sfb a bucket and credentials (`sfb config` shows SFB_BUCKET), or add --local-only");
+        if (err->hint[0] == '\0')
+            err_hint(err, "give sfb a bucket and credentials (`sfb config` shows SFB_BUCKET), or add --local-only");
         return -1;
     }
     return 0;

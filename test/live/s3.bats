@@ -141,6 +141,44 @@ END
     run ! sfb restore --force "s3://$SFB_BUCKET/$key"
 }
 
+@test "an object that was cut is noticed by its size, and by its end where there is no manifest" {
+    run -0 --separate-stderr sfb backup
+    key=$(keys | grep 'daily.*dump$')
+    s3_call GET "$SFB_BUCKET/$key" | head -c -100 >"$T/dump"
+    s3_call PUT "$SFB_BUCKET/$key" --data-binary "@$T/dump" >/dev/null
+    rm -r "${CACHE:?}"/*
+    for command in verify "restore --force" "restore --force --table events"; do
+        # shellcheck disable=SC2086 # words
+        run -2 --separate-stderr sfb $command "s3://$SFB_BUCKET/$key"
+        has "$output$stderr" 'cut or|replaced|another object'
+    done
+    s3_call DELETE "$SFB_BUCKET/${key%.dump}.manifest.json" >/dev/null
+    run -2 --separate-stderr sfb verify "s3://$SFB_BUCKET/$key"
+    has "$output$stderr" 'the archive ends at offset'
+    [ "$(sql signupflow_staging "SELECT count(*) FROM pg_tables WHERE tablename = 'events'")" = 0 ]
+}
+
+@test "what is wrong with a store: the contract's exit code, S3's word with the request id, a remedy, and no second try" {
+    wrong() { # CODE WORDS HINT COMMAND...
+        local code=$1 words=$2 hint=$3
+        shift 3
+        run -"$code" --separate-stderr "$@"
+        has "$stderr" "$words"
+        has "$stderr" "$hint"
+        has_not "$stderr" 'trying again|gave up'
+    }
+    AWS_SECRET_ACCESS_KEY=wrong wrong 3 'SignatureDoesNotMatch \(403, request tx' 'the secret access key' sfb backup
+    AWS_ACCESS_KEY_ID=NOBODY wrong 3 'InvalidAccessKeyId \(403, request tx' 'AWS_ACCESS_KEY_ID' sfb backup --stream
+    SFB_BUCKET=there-is-none wrong 3 'NoSuchBucket \(404, request tx' 'create the bucket' sfb backup
+    SFB_BUCKET=No.Bucket..Name wrong 6 'not the name of a bucket' 'lower-case' sfb backup
+    AWS_ENDPOINT_URL_S3=http://192.0.2.1 wrong 6 'without encryption' 'SFB_S3_ALLOW_HTTP' sfb backup
+    AWS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt wrong 3 'TLS: .*not from an authority' 'AWS_CA_BUNDLE' sfb backup
+    wrong 1 'there is no s3://.*/x.dump .*request tx' '' sfb restore --force "s3://$SFB_BUCKET/production/daily/x.dump"
+    wrong 7 's3://' '' sfb restore --force "s3://$SFB_BUCKET"
+    [ -z "$(keys | grep -v history/)" ]
+    [ "$(open_uploads)" = 0 ]
+}
+
 @test "a large dump goes up in parts while it is made, and comes back" {
     sql signupflow "CREATE TABLE noise AS SELECT n, (SELECT string_agg(sha256((n::text || m)::bytea), '') FROM generate_series(1, 32) m) AS bytes
                     FROM generate_series(1, 40000) n"
