@@ -49,9 +49,13 @@ static int open_store(struct making *m, struct err *err)
 
     m->store = repository_open(m->params->settings, NULL, rights, err);
     if (m->store == NULL || repository_check(m->store, err) < 0) {
+        struct err why;
+
         err_context(err, "no store is configured to upload to");
-        if (err->hint[0] == '\0')
-            err_hint(err, "give sfb a bucket and credentials (`sfb config` shows SFB_BUCKET), or add --local-only");
+        why = *err;
+        if (why.hint[0] == '\0')
+            snprintf(why.hint, sizeof why.hint, "give sfb a bucket and credentials (`sfb config` shows SFB_BUCKET)");
+        err_hint(err, "%.900s; or add --local-only", why.hint);
         return -1;
     }
     return 0;
