@@ -70,6 +70,63 @@ static void segments_join_to_one_stream(void **state)
         }
 }
 
+static uint8_t *hexadecimal(size_t n)
+{
+    uint8_t *text = malloc(n + 1);
+    uint32_t seed = 11;
+
+    for (size_t i = 0; i < n; i++)
+        text[i] =
+            (uint8_t) "0123456789abcdef"[b_random(&seed) >> 20]; /* the upper bits: the lower ones come back soon */
+    return text;
+}
+
+/* Compresses, inflates, compares; returns how many bytes there were in between. */
+static size_t there_and_back(int level, const uint8_t *text, size_t n)
+{
+    struct deflater *d = deflater_new(level);
+    uint8_t *out = malloc(deflater_bound(n)), *back = malloc(n);
+    size_t made = deflater_segment(d, text, n, 1, out);
+
+    assert_true(made > 0);
+    assert_int_equal(inflate_all(out, made, -15, back, n), n);
+    assert_memory_equal(back, text, n);
+    free(out);
+    free(back);
+    deflater_free(d);
+    return made;
+}
+
+static void random_bytes_in_hexadecimal_take_half(void **state)
+{
+    static const size_t sizes[] = { 8190, 8192, 8200, 73727, 73728, 73729, 200000, 400000 };
+
+    (void)state;
+    for (int level = 1; level <= 9; level++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            uint8_t *text = hexadecimal(sizes[i]);
+            size_t n = there_and_back(level, text, sizes[i]);
+
+            if (level >= 6)
+                assert_in_range(n, sizes[i] / 2, sizes[i] * 51 / 100 + 100);
+            free(text);
+        }
+}
+
+static void text_behind_random_bytes_is_matched_again(void **state)
+{
+    static const char line[] = "a line that comes back again and again\t2025-01-01 00:00:00+00\n";
+    const size_t random_n = 100000, n = 400000;
+    uint8_t *text = hexadecimal(n);
+
+    (void)state;
+    for (size_t i = random_n; i < n; i++)
+        text[i] = (uint8_t)line[i % (sizeof line - 1)];
+    for (int level = 5; level <= 7; level++) /* 64 KiB at most are taken without a look */
+        assert_true(there_and_back(level, text, n) < random_n / 2 + 65536 + (n - random_n) / 50);
+    free(text);
+}
+
 static void nothing_is_a_stream_too(void **state)
 {
     struct deflater *d = deflater_new(6);
@@ -163,6 +220,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PROMISE("segments of any size and kind, joined, are one stream with right checksums",
                 segments_join_to_one_stream),
+        PROMISE("random bytes in hexadecimal take half of it", random_bytes_in_hexadecimal_take_half),
+        PROMISE("text behind random bytes is matched again", text_behind_random_bytes_is_matched_again),
         PROMISE("nothing at all is a whole stream", nothing_is_a_stream_too),
         PROMISE("a gzip file is whole, and the same for any number of jobs", gzip_files_are_whole),
         PROMISE("a sink that fails is heard", a_full_disk_is_heard),
