@@ -103,7 +103,8 @@ static int major_of(const char *dir, struct err *err)
 {
     char *path = os_path(dir, "postgres");
     const char *const argv[] = { path, "--version", NULL };
-    struct program p = { .argv = argv, .dies_by = 9, PROGRAM_NOTHING_RUNS };
+    /* In a directory that its user may not enter PostgreSQL complains, and says so before it says its version. */
+    struct program p = { .argv = argv, .directory = "/", .dies_by = 9, PROGRAM_NOTHING_RUNS };
     struct buf words;
     int status = 0, major = 0;
 
