@@ -9,7 +9,6 @@
 #include "core/base/os.h"
 
 #define SLICE_MS 200
-#define ROWS_BETWEEN_LOOKS 4096
 #define OBJECT_PIECE (256 * 1024)
 #define OBJECTS_AT_ONCE 64
 
@@ -47,30 +46,27 @@ static int end_copy(PGconn *c, struct err *err)
 int proof_read_copy(PGconn *c, const char *sql, struct tally *t, struct err *err)
 {
     PGresult *r = conn_query(c, ERR_RESTORE, err, sql, 0, NULL);
-    unsigned rows = 0;
-    char *row = NULL;
-    int n;
+    struct tally_stream *s = tally_stream_new();
+    const char *part;
+    int n, rc = -1;
 
-    if (r == NULL)
-        return -1;
-    PQclear(r);
-    for (;;) {
-        n = PQgetCopyData(c, &row, 1);
-        if (n > 0) {
-            tally_rows(t, row, (size_t)n);
-            PQfreemem(row);
-            if (++rows % ROWS_BETWEEN_LOOKS == 0 && os_check_interrupt(err) < 0)
-                return -1;
-        } else if (n == 0) {
-            if (wait_input(c, err) < 0)
-                return -1;
-        } else if (n == -1) {
-            return end_copy(c, err);
-        } else {
-            conn_fail(err, ERR_RESTORE, c, NULL, NULL);
-            return -1;
-        }
+    if (s == NULL)
+        err_no_memory(err);
+    if (r == NULL || s == NULL)
+        goto out;
+    while ((n = PQgetCopyPart(c, &part, 1)) >= 0) {
+        tally_stream_text(s, t, part, (size_t)n);
+        if (n == 0 && wait_input(c, err) < 0)
+            goto out;
     }
+    if (n == -1)
+        rc = end_copy(c, err);
+    else
+        conn_fail(err, ERR_RESTORE, c, NULL, NULL);
+out:
+    tally_stream_free(s);
+    PQclear(r);
+    return rc;
 }
 
 /* ---- large objects ----------------------------------------------------------------------------------------------- */

@@ -11,7 +11,7 @@ make -C src/backend -j "$JOBS" generated-headers
 make -C src/port -j "$JOBS" libpgport_shlib.a
 make -C src/common -j "$JOBS" libpgcommon_shlib.a
 make -C src/interfaces/libpq -j "$JOBS" libpq.a
-awk '!/^#/ && NF { print $1 }' src/interfaces/libpq/exports.txt >exports
+{ awk '!/^#/ && NF { print $1 }' src/interfaces/libpq/exports.txt && echo PQgetCopyPart; } >exports # the last is ours
 ld -r -o libpq.o --whole-archive src/interfaces/libpq/libpq.a --no-whole-archive \
     --start-group src/common/libpgcommon_shlib.a src/port/libpgport_shlib.a --end-group
 objcopy --keep-global-symbols=exports libpq.o
