@@ -71,12 +71,12 @@ const char *archive_method_name(enum archive_method method)
     return (unsigned)method < sizeof names / sizeof *names ? names[method] : "unknown";
 }
 
-const char *archive_entry_name(const struct archive_entry *e, char *out, size_t size)
+static const char *label(const char *before, const struct archive_entry *e, char *out, size_t size)
 {
     struct buf name;
 
     buf_init(&name, 4096);
-    buf_puts(&name, "the data of ");
+    buf_puts(&name, before);
     text_visible(&name, e->desc);
     buf_putc(&name, ' ');
     if (e->schema != NULL && *e->schema != '\0') {
@@ -87,6 +87,16 @@ const char *archive_entry_name(const struct archive_entry *e, char *out, size_t 
     snprintf(out, size, "%s", name.data);
     buf_release(&name);
     return out;
+}
+
+const char *archive_entry_label(const struct archive_entry *e, char *out, size_t size)
+{
+    return label("", e, out, size);
+}
+
+const char *archive_entry_name(const struct archive_entry *e, char *out, size_t size)
+{
+    return label("the data of ", e, out, size);
 }
 
 bool archive_is_copy(const struct archive_entry *e)

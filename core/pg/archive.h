@@ -48,6 +48,11 @@
  * after "pg_dump -Fc >file" the contents with the offsets, which should have replaced those without, stand a second time
  * behind the last block.
  *
+ * Dependencies never go in a circle, and no entry depends on itself. pg_dump knows circles (views, foreign keys, a default
+ * that calls a function of the table's row type) and breaks each: it writes only when all its objects could be sorted, adds
+ * no dependency after that, and what it leaves out is replaced by what that depends on. pg_restore does not ask: alone it
+ * heeds no dependencies, with -j it makes what waits for itself last. For us a circle is damage.
+ *
  * THE READER trusts nothing: a length counts only as far as bytes really arrive, memory has a maximum, and an error is
  * ERR_DAMAGED (or what the source said) with the offset at which the archive stops making sense.
  */
@@ -75,7 +80,7 @@ struct archive_entry {
     int relkind; /* 0 before 1.16 */
     uint32_t class_oid, oid;
     const char *tag, *desc, *defn, *drop, *copy, *schema, *tablespace, *tableam, *owner; /* NULL: not there */
-    int *depends; /* dump ids, or NULL; may name entries that are not in the archive, and go in circles */
+    int *depends; /* dump ids, or NULL; may name entries that are not in the archive; never in a circle */
     size_t depends_n;
     enum archive_offset state;
     uint64_t offset;    /* with OFFSET_KNOWN */
@@ -120,7 +125,8 @@ struct archive_entry *archive_next_data(const struct archive *a,
                                         size_t *at);         /* the first with data from *at on; or NULL */
 const char *archive_method_name(enum archive_method method); /* none, gzip, lz4, zstd */
 
-/* "the data of TABLE DATA schema.name": for messages; visible characters only. Returns out. */
+/* "TABLE schema.name" and "the data of TABLE DATA schema.name": for messages; visible characters only. Return out. */
+const char *archive_entry_label(const struct archive_entry *e, char *out, size_t size);
 const char *archive_entry_name(const struct archive_entry *e, char *out, size_t size);
 
 /* Has the entry rows that newlines count (COPY text)? With pg_dump --inserts it has not. */

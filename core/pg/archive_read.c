@@ -427,7 +427,8 @@ int archive_read(struct archive *a, struct archive_in *in, size_t max_memory, ar
     if (raw != NULL && raw(cookie, a, r.bytes, r.n, err) < 0)
         goto out;
     finish_strings(&r);
-    rc = archive_index_build(a, in->damage, err);
+    if (archive_index_build(a, in->damage, err) == 0)
+        rc = archive_circle_check(a, in->damage, err);
 out:
     a->bytes = r.bytes;
     a->depends_pool = r.depends;

@@ -35,7 +35,7 @@ static struct built contents_of(int minor, int method)
                              .defn = "COMMENT ON ...;\n",
                              .owner = "the\rowner",
                              .section = 1,
-                             .depends = { "9", "10" } };
+                             .depends = { "9", "7" } };
 
     b_header(&b, minor, method);
     b_int(&b, 5);
@@ -82,7 +82,8 @@ static void reads_every_version(void **state)
         e = archive_find(&a, 9);
         assert_int_equal(e->depends_n, 3);
         assert_int_equal(e->depends[2], 4711);
-        assert_int_equal(archive_find(&a, 10)->depends[0], 9); /* round in a circle */
+        assert_int_equal(archive_find(&a, 10)->depends_n, 2);
+        assert_int_equal(archive_find(&a, 10)->depends[0], 9);
         assert_null(archive_find(&a, 11));
         archive_release(&a);
         b_free(&b);
@@ -186,6 +187,109 @@ static void claims_are_not_believed(void **state)
     b_int(&b, -2);
     refused(&b, 0, "negative length");
     b_free(&b);
+}
+
+/* Entry `id`, called e and its number, and what it depends on; 0: nothing. */
+static void depending(struct built *b, int id, int on, int and_on)
+{
+    char tag[16], first[16], second[16];
+    struct b_entry e = { .id = id, .tag = tag, .desc = "VIEW", .schema = "public", .owner = "me", .section = 2 };
+
+    snprintf(tag, sizeof tag, "e%d", id);
+    snprintf(first, sizeof first, "%d", on);
+    snprintf(second, sizeof second, "%d", and_on);
+    if (on != 0)
+        e.depends[0] = first;
+    if (and_on != 0)
+        e.depends[1] = second;
+    b_put_entry(b, &e);
+}
+
+static void circles_are_damage(void **state)
+{
+    struct built b = { 0 };
+    struct archive a;
+    struct err err;
+
+    (void)state;
+    b_header(&b, 14, 0);
+    b_int(&b, 4);
+    size_t entries = b.n;
+    for (int i = 1; i <= 4; i++)
+        depending(&b, i, i == 3 ? 3 : 0, 0);
+    refused(&b, 0, "entry 3 of the table of contents (VIEW public.e3) depends on itself");
+
+    b.n = entries;
+    depending(&b, 1, 0, 0);
+    depending(&b, 4, 1, 3);
+    depending(&b, 3, 1, 4);
+    depending(&b, 2, 1, 4711);
+    refused(&b, 0,
+            "2 entries go in a circle: entry 3 (VIEW public.e3) depends on entry 4 (VIEW public.e4), and that again "
+            "on entry 3");
+    assert_int_equal(memory_archive(&a, b.bytes, b.n, 0, &err), -1);
+    assert_int_equal(strncmp(err.message, "offset ", 7), 0);
+    assert_non_null(strstr(err.hint, "another backup"));
+
+    b.n = entries; /* many ways that meet again are none */
+    depending(&b, 1, 0, 0);
+    depending(&b, 2, 1, 1);
+    depending(&b, 3, 1, 2);
+    depending(&b, 4, 3, 2);
+    assert_int_equal(memory_archive(&a, b.bytes, b.n, 0, &err), 0);
+    archive_release(&a);
+    b_free(&b);
+}
+
+/* Each depends on the next; last_on: on what the last one does. */
+static struct built chain(int n, int last_on)
+{
+    struct built b = { 0 };
+
+    b_header(&b, 14, 0);
+    b_int(&b, n);
+    for (int i = 1; i <= n; i++)
+        depending(&b, i, i < n ? i + 1 : last_on, 0);
+    return b;
+}
+
+static void on_a_small_stack(void *(*start)(void *))
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 1024 * 1024); /* as a thread of sfb has */
+    assert_int_equal(pthread_create(&thread, &attributes, start, NULL), 0);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attributes);
+}
+
+static void *read_chains(void *ignored)
+{
+    struct built b = chain(100000, 0);
+    struct archive a;
+    struct err err;
+
+    assert_int_equal(memory_archive(&a, b.bytes, b.n, 0, &err), 0);
+    assert_int_equal(archive_find(&a, 99999)->depends[0], 100000);
+    archive_release(&a);
+    b_free(&b);
+
+    b = chain(100000, 99998); /* a circle behind the chain */
+    refused(&b, 0, "3 entries go in a circle: entry 100000 (VIEW public.e100000) depends on entry 99998 ");
+    b_free(&b);
+
+    b = chain(100000, 1); /* all of it */
+    refused(&b, 0, "100000 entries go in a circle: entry 100000 (VIEW public.e100000) depends on entry 1 ");
+    b_free(&b);
+    return ignored;
+}
+
+static void chains_may_be_long(void **state)
+{
+    (void)state;
+    on_a_small_stack(read_chains);
 }
 
 static void memory_has_a_maximum(void **state)
@@ -307,6 +411,9 @@ int main(void)
         PROMISE("an archive that is cut in its contents is damaged, whatever the place", cut_anywhere_is_damage),
         PROMISE("no flipped bit does harm", flipped_bytes_do_no_harm),
         PROMISE("numbers of entries and lengths of strings are not believed", claims_are_not_believed),
+        PROMISE("dependencies in a circle are damage, and the circle is named; ways that meet are none",
+                circles_are_damage),
+        PROMISE("a chain of 100,000 dependencies needs no stack, and a circle behind it is found", chains_may_be_long),
         PROMISE("contents may take so much memory and no more", memory_has_a_maximum),
         PROMISE("what is no archive, or one that we can't read, is called what it is", strangers_are_named),
         PROMISE("the list is pg_restore's, and no name breaks a line", lists_like_pg_restore),
