@@ -12,6 +12,7 @@
 #include "core/backup/settings.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
+#include "core/base/text.h"
 #include "core/watch/watch.h"
 
 static const char usage[] =
@@ -20,7 +21,8 @@ static const char usage[] =
     "\n"
     "Reads backups and checks every byte of them: the checksum and the database's name, version and time against the\n"
     "manifest beside the file, the table of contents with pg_restore --list, every block of data inflated, every row\n"
-    "counted and fingerprinted. Any archive of pg_dump -Fc will do, with or without a manifest.\n"
+    "counted and fingerprinted. Any archive of pg_dump -Fc will do, with or without a manifest. Of several\n"
+    "backups each is checked, and the worst decides the exit code.\n"
     "\n"
     "With --audit: is the chained audit log (LOG_DIR/APP-audit.jsonl and its rotated files, or FILEs) what was written,\n"
     "line for line? Compared with the head beside it, with the manifests in the local cache, and with those of a store.\n";
@@ -31,6 +33,8 @@ static const char examples[] = "# All of it\nsfb verify /var/backups/signupflow/
                                "# Table of contents and checksum only\nsfb verify --quick backup.dump\n"
                                "# The audit log, compared with what the bucket's manifests say of it\n"
                                "sfb verify --audit --against s3://signupflow-backups\n";
+
+#define VISIBLE_MAX 65536
 
 static struct {
     bool quick, json, verbose, audit;
@@ -66,10 +70,23 @@ static void print_text(const char *path, const struct integrity *found, const st
     log_say("%s", path);
     for (size_t i = 0; i < found->n_lines; i++)
         log_say("   %s %-20s %s", found->lines[i].good ? "✅" : "❌", found->lines[i].name, found->lines[i].detail);
+    if (err->class != ERR_NONE && (found->n_lines == 0 || found->lines[found->n_lines - 1].good))
+        log_say("   ❌ %-20s %s", "not verified", err->message); /* of several, standard error has the worst alone */
     if (err->class == ERR_NONE)
         log_say("✅ Backup verification successful");
     else
         log_say("❌ Backup verification failed");
+}
+
+/* Names and messages come from files that may be broken: what is no UTF-8 would break the document. */
+static void add_text(cJSON *object, const char *member, const char *text)
+{
+    struct buf visible;
+
+    buf_init(&visible, VISIBLE_MAX);
+    text_visible(&visible, text);
+    cJSON_AddStringToObject(object, member, visible.data);
+    buf_release(&visible);
 }
 
 static cJSON *as_json(const char *path, const struct integrity *found, const struct err *err)
@@ -77,16 +94,16 @@ static cJSON *as_json(const char *path, const struct integrity *found, const str
     cJSON *object = cJSON_CreateObject();
     cJSON *checks = cJSON_AddArrayToObject(object, "checks");
 
-    cJSON_AddStringToObject(object, "backup", path);
+    add_text(object, "backup", path);
     cJSON_AddBoolToObject(object, "good", err->class == ERR_NONE);
     if (err->class != ERR_NONE)
-        cJSON_AddStringToObject(object, "error", err->message);
+        add_text(object, "error", err->message);
     for (size_t i = 0; i < found->n_lines; i++) {
         cJSON *line = cJSON_CreateObject();
 
         cJSON_AddStringToObject(line, "check", found->lines[i].name);
         cJSON_AddBoolToObject(line, "good", found->lines[i].good);
-        cJSON_AddStringToObject(line, "detail", found->lines[i].detail);
+        add_text(line, "detail", found->lines[i].detail);
         cJSON_AddItemToArray(checks, line);
     }
     return object;
@@ -156,7 +173,24 @@ static int verify_audit(const struct context *ctx, char **paths, size_t n, struc
     return rc;
 }
 
-/* Goes on to the next backup after a bad one; the first failure is the command's result. */
+/* Of a lost backup there may be a copy, and a store comes back: a damaged one is the worst that can be found. */
+static int badness(const struct err *err)
+{
+    switch (err->class) {
+    case ERR_NONE:
+        return 0;
+    case ERR_NOT_FOUND:
+        return 1;
+    case ERR_DAMAGED:
+        return 3;
+    case ERR_SIGNAL:
+        return 4;
+    default: /* the store */
+        return 2;
+    }
+}
+
+/* Goes on to the next backup after a bad one; the worst failure is the command's result. */
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
     struct integrity_params p = { .depth = opt.quick ? CHECK_QUICK : CHECK_ALL,
@@ -182,7 +216,7 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
         struct integrity found;
         struct err one = { 0 };
 
-        if (check(ctx->settings, argv[i], &p, &found, &one) < 0 && rc == 0) {
+        if (check(ctx->settings, argv[i], &p, &found, &one) < 0 && badness(&one) > badness(err)) {
             *err = one;
             rc = -1;
         }

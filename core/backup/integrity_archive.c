@@ -174,8 +174,10 @@ int integrity_counted(struct check *c, const struct walk_result *walked)
     int rc = -1;
 
     manifest_init(&counted);
-    if (snapshot_describe_contents(&walked->blocks, &walked->objects, &counted, c->err) < 0)
+    if (snapshot_describe_contents(&walked->blocks, &walked->objects, &counted, c->err) < 0) {
+        integrity_failed_with(c, "rows");
         goto out;
+    }
     text_count(rows, manifest_rows(&counted));
     if (!c->found->has_manifest) {
         struct manifest *m = &c->found->manifest;

@@ -2,6 +2,7 @@
 /* archive_copy.c - the COPY statement of a table's entry, taken apart. What is sent to a server later must not be
  * anything that a name in a backup made of it; so nothing is searched for in the statement: it is read from its start,
  * name by name as SQL reads them, and whatever is not exactly expected is refused. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,7 +111,8 @@ int archive_copy_parse(const struct archive_entry *e, struct archive_copy *out, 
     if (good)
         return 0;
     archive_copy_release(out);
-    return err_set(err, ERR_DAMAGED, "entry %d has a COPY statement that is none", e->id);
+    return err_set(err, ERR_DAMAGED, "offset %" PRIu64 ": entry %d has a COPY statement that is none", e->offset_at,
+                   e->id);
 }
 
 void archive_copy_release(struct archive_copy *c)

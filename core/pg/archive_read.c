@@ -114,6 +114,22 @@ static int get_small(struct reader *r, int *value)
     return 0;
 }
 
+/* Looks at each piece as it comes: behind every string stands a number, which has zeros, so a length that is wrong is
+ * found out here, long before all of it has been read. */
+static int take_text(struct reader *r, uint64_t n)
+{
+    while (n > 0) {
+        size_t start = r->n, step = n < PIECE ? (size_t)n : PIECE;
+
+        if (take(r, step) < 0)
+            return -1;
+        if (memchr(r->bytes + start, '\0', step) != NULL)
+            return damaged(r, "a string with a NUL in it");
+        n -= step;
+    }
+    return 0;
+}
+
 /* *n is the length, -1 when there is no string. */
 static int get_string(struct reader *r, const char **at, int64_t *n)
 {
@@ -122,14 +138,7 @@ static int get_string(struct reader *r, const char **at, int64_t *n)
     if (*n < -1)
         return damaged(r, "a string of negative length");
     *at = *n < 0 ? NULL : as_pointer(r->n);
-    if (*n <= 0)
-        return 0;
-    size_t start = r->n;
-    if (take(r, (uint64_t)*n) < 0)
-        return -1;
-    if (memchr(r->bytes + start, '\0', (size_t)*n) != NULL)
-        return damaged(r, "a string with a NUL in it");
-    return 0;
+    return *n < 0 ? 0 : take_text(r, (uint64_t)*n);
 }
 
 static int get_text(struct reader *r, const char **at)
@@ -200,14 +209,18 @@ static int get_version(struct reader *r)
         return -1;
     r->a->version = ARCHIVE_VERSION(major, minor);
     if (r->a->version > ARCHIVE_VERSION(1, 16)) {
-        err_set(r->err, r->in->damage, "archive version %d.%d is newer than sfb can read (up to 1.16, PostgreSQL 18)",
-                major, minor);
+        err_set(r->err, r->in->damage,
+                "offset 5: archive version %d.%d is newer than sfb can read (up to 1.16, PostgreSQL 18)", major, minor);
         err_hint(r->err, "use a newer sfb, or the pg_restore of the PostgreSQL that wrote it");
         return -1;
     }
     if (r->a->version < ARCHIVE_VERSION(1, 12))
         return err_set(r->err, r->in->damage,
-                       "archive version %d.%d is older than sfb can read (from 1.12 on, PostgreSQL 9.0)", major, minor);
+                       "offset 5: archive version %d.%d is older than sfb can read (from 1.12 on, PostgreSQL 9.0)",
+                       major, minor);
+    if (r->a->revision != 0) /* pg_restore believes it, and crashes */
+        return err_set(r->err, r->in->damage, "offset 7: there is no archive version %d.%d-%d", major, minor,
+                       r->a->revision);
     return 0;
 }
 

@@ -335,7 +335,8 @@ static int check_end(struct scanner *s, uint64_t end, struct err *err)
     int again = more == 0 ? 1 : is_contents_again(s, end, err);
 
     if (again == 0)
-        err_set(err, ERR_DAMAGED, "offset %" PRIu64 ": %" PRIu64 " bytes follow the end of the archive", end, more);
+        err_set(err, ERR_DAMAGED, "offset %" PRIu64 ": %" PRIu64 " byte%s the end of the archive", end, more,
+                more == 1 ? " follows" : "s follow");
     return again > 0 ? 0 : -1;
 }
 

@@ -243,7 +243,7 @@ static void trailing_bytes_are_damage(void **state)
 
     (void)state;
     b_byte(&b, 0);
-    expect_damage(&b, "1 bytes follow the end");
+    expect_damage(&b, "1 byte follows the end");
     b.n--;
     b_rows(&b, ARCHIVE_GZIP, 1, "1\n", 4096); /* a block too many */
     expect_damage(&b, "follow the end");
