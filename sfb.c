@@ -115,6 +115,7 @@ static const char general_options[] =
     "  sfb --install DIR          make the links (backup-database, psql, ...) in DIR\n"
     "  sfb --completion SHELL     a completion script for bash, zsh or fish\n"
     "  sfb --version              the version\n"
+    "  sfb pg_dump --pg 15 ...    PostgreSQL's own program of that major; so pg_restore and psql\n"
     "\n"
     "In an emergency:\n"
     "  sfb list                   which backups there are\n"
@@ -173,11 +174,9 @@ static struct page describe(const struct applet *a, const char *program, const s
         return page;
     page.options = options;
     exits[page.n_exits++] = (struct page_exit){ 0, "success" };
-    for (const struct exit_map *m = a->exits; m && m->code >= 0 && page.n_exits < EXITS_SHOWN - 1; m++)
+    for (const struct exit_map *m = a->exits; m && m->code >= 0 && page.n_exits < EXITS_SHOWN; m++)
         if (m->meaning)
             exits[page.n_exits++] = (struct page_exit){ m->code, m->meaning };
-    if (a->wants_settings) /* the others lock nothing */
-        exits[page.n_exits++] = (struct page_exit){ EXIT_BUSY, "another run is at work; nothing was done" };
     qsort(exits, page.n_exits, sizeof exits[0], by_code);
     return page;
 }

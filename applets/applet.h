@@ -20,13 +20,17 @@ struct context {
 };
 
 /* Error classes and what the process exits with. ERR_NONE stands for every class that has no line of its own. Known to
- * all applets, and not listed: 0 success, 75 another run holds the lock (ERR_BUSY), 128+N ended by signal N. */
+ * all applets, and not listed: 0 success, 128+N ended by signal N. One that takes a lock lists EXITS_BUSY. */
 #define ERR_OWN ((enum err_class)(-1)) /* of no class: run() returned the code itself */
 struct exit_map {
     enum err_class class;
     int code;
     const char *meaning; /* as the help shows it; NULL: a further class for a code that has its line */
 };
+#define EXITS_BUSY                                               \
+    {                                                            \
+        ERR_BUSY, 75, "another run is at work; nothing was done" \
+    }
 #define EXITS_END   \
     {               \
         0, -1, NULL \

@@ -64,6 +64,7 @@ static const struct exit_map exits[] = {
     { ERR_SPACE, 5, "insufficient disk space" },
     { ERR_CONFIG, 6, "invalid configuration" },
     { ERR_USAGE, 6, NULL },
+    EXITS_BUSY,
     EXITS_END,
 };
 

@@ -77,6 +77,7 @@ static const struct exit_map exits[] = {
     { ERR_CANCELLED, 6, "user cancelled operation (--replace)" },
     { ERR_CONFIG, 7, "usage or configuration" },
     { ERR_USAGE, 7, NULL },
+    EXITS_BUSY,
     EXITS_END,
 };
 

@@ -15,7 +15,7 @@ static const char examples[] = "# the schema alone\n"
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
     (void)ctx, (void)err;
-    return tool_main_as_typed(TOOL_PG_DUMP, argc, argv);
+    return tool_main_as_typed(TOOL_PG_DUMP, NULL, argc, argv);
 }
 
 APPLET(pg_dump, .summary = "PostgreSQL's own pg_dump", .usage = usage, .examples = examples, .raw = true, .run = run);

@@ -15,7 +15,7 @@ static const char examples[] = "# is the data there?\n"
 static int run(const struct context *ctx, int argc, char **argv, struct err *err)
 {
     (void)ctx, (void)err;
-    return tool_main_as_typed(TOOL_PSQL, argc, argv);
+    return tool_main_as_typed(TOOL_PSQL, NULL, argc, argv);
 }
 
 APPLET(psql, .summary = "PostgreSQL's own psql", .usage = usage, .examples = examples, .raw = true, .run = run);

@@ -77,6 +77,7 @@ static const struct exit_map exits[] = {
     { ERR_CANCELLED, 6, "user cancelled operation" },
     { ERR_CONFIG, 7, "invalid configuration" },
     { ERR_USAGE, 7, NULL },
+    EXITS_BUSY,
     EXITS_END,
 };
 

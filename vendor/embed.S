@@ -1,4 +1,4 @@
-/* embed.S - the CA certificates and the licence texts as bytes in the program: NAME[] ends in a 0 byte that NAME_len
+/* embed.S - the CA certificates and the licence texts, ours first, as bytes in the program: NAME[] ends in a 0 byte that NAME_len
    (a size_t) does not count. */
     .section .rodata
     .globl sfb_ca_bundle, sfb_ca_bundle_len, sfb_licenses, sfb_licenses_len
@@ -9,6 +9,9 @@ sfb_ca_bundle:
 sfb_ca_bundle_len:
     .quad 1b - sfb_ca_bundle
 sfb_licenses:
+    .ascii "================ sfb (PostgreSQL)\n\n"
+    .incbin "LICENSE"
+    .ascii "\n"
     .incbin "licenses.txt"
 2:  .byte 0
     .balign 8

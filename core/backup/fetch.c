@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/backup/catalog.h"
+#include "core/backup/inventory.h"
 #include "core/backup/repository.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -85,6 +86,28 @@ static int choose(const struct fetch_params *p, const struct catalog *c, const c
     return keep_key(out, best->path, err);
 }
 
+/* The store can't be asked: whoever must have a database back now should know what is on this host. */
+static void hint_at_local(const struct fetch_params *p, struct err *err)
+{
+    const struct catalog_item *newest = NULL;
+    struct catalog here = { NULL, 0 };
+    struct err ignored = { 0 };
+    char hint[sizeof err->hint];
+
+    if ((err->class == ERR_CONFIG || err->class == ERR_STORE) &&
+        inventory_host(&here, p->settings, p->environment, &ignored) == 0) {
+        inventory_sort(&here);
+        newest = catalog_newest(&here, p->moment);
+    }
+    if (newest != NULL) {
+        snprintf(hint, sizeof hint, "%s", err->hint);
+        err_hint(err, "%s%sthe newest backup of %s%s on this host is %s: name it instead of %s", hint,
+                 *hint != '\0' ? "; " : "", p->environment, p->moment != 0 ? " that is old enough" : "", newest->path,
+                 p->what);
+    }
+    catalog_release(&here);
+}
+
 static int find_latest(const struct fetch_params *p, struct fetched *out, struct err *err)
 {
     const char *tier = strchr(p->what, '@');
@@ -95,12 +118,16 @@ static int find_latest(const struct fetch_params *p, struct fetched *out, struct
     if (tier != NULL && strcmp(tier, "@daily") != 0 && strcmp(tier, "@weekly") != 0 && strcmp(tier, "@monthly") != 0)
         return err_set(err, ERR_USAGE, "%s: the tiers are daily, weekly and monthly", p->what);
     out->store = repository_open(p->settings, NULL, STORE_READ, err);
-    if (out->store == NULL)
+    if (out->store == NULL) {
+        hint_at_local(p, err);
         return -1;
+    }
     snprintf(prefix, sizeof prefix, "%s/%s%s", p->environment, tier != NULL ? tier + 1 : "", tier != NULL ? "/" : "");
     snprintf(whose, sizeof whose, "%s%s%s", p->environment, tier != NULL ? ", " : "", tier != NULL ? tier + 1 : "");
-    if (repository_catalog(out->store, prefix, p->environment, &c, err) < 0)
+    if (repository_catalog(out->store, prefix, p->environment, &c, err) < 0) {
+        hint_at_local(p, err);
         return -1;
+    }
     rc = choose(p, &c, whose, out, err);
     catalog_release(&c);
     return rc;

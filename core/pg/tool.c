@@ -288,7 +288,7 @@ int tool_main(const struct tool *tool, enum tool_program program, int argc, char
     return 127;
 }
 
-int tool_main_as_typed(enum tool_program program, int argc, char **argv)
+int tool_main_as_typed(enum tool_program program, const struct tool *usual, int argc, char **argv)
 {
     const char *wanted = NULL;
     struct err err = { 0 };
@@ -309,5 +309,5 @@ int tool_main_as_typed(enum tool_program program, int argc, char **argv)
         return 2;
     }
     argv[taken] = argv[0];
-    return tool_main(&tool, program, argc - taken, argv + taken);
+    return tool_main(wanted == NULL && usual != NULL ? usual : &tool, program, argc - taken, argv + taken);
 }

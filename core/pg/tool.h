@@ -62,6 +62,7 @@ void tool_stop(struct tool_run *run);
 
 /* main() of an embedded program in this process, for `sfb pg_dump` and the links: it may exit() itself. */
 int tool_main(const struct tool *tool, enum tool_program program, int argc, char **argv);
-/* The same with a command line as a user typed it: "--pg 15" (or --pg=15) right after argv[0] picks the major, the newest
- * runs otherwise. The program's exit code, or 2 after it has said that there is no such major. */
-int tool_main_as_typed(enum tool_program program, int argc, char **argv);
+/* The same with a command line as a user typed it: "--pg 15" (or --pg=15) right after argv[0] picks the major, otherwise
+ * `usual` runs, or, when that is NULL, the newest. The program's exit code, or 2 after it has said that there is no such
+ * major. */
+int tool_main_as_typed(enum tool_program program, const struct tool *usual, int argc, char **argv);

@@ -139,6 +139,16 @@ setup() { cd "$BATS_TEST_DIRNAME/../.." || return 1; }
     for code in 0 1 2 3 4 5 6 7 75; do "$SFB" restore --help | grep -qE "^ +$code  [A-Za-z]"; done
 }
 
+@test "75, another run is at work, is explained by those that wait for none, and by nobody else" {
+    for applet in $(own_applets); do
+        named=$("$SFB" "$applet" --help | grep -cE '^ +75  ' || :)
+        case $applet in
+            backup | restore | drill) [ "$named" = 1 ] ;;
+            *) [ "$named" = 0 ] || { echo "$applet locks nothing" >&2; return 1; } ;;
+        esac
+    done
+}
+
 @test "every example is a command that exists, with options that exist" {
     for applet in $(own_applets); do
         options=$("$SFB" "$applet" --help)
@@ -243,6 +253,7 @@ setup() { cd "$BATS_TEST_DIRNAME/../.." || return 1; }
     for library in $("$SFB" version --verbose | sed -n '/^Libraries:/,$s/^  \([^ ]*\) .*/\1/p'); do
         grep -qF "================ $library " "$BATS_TEST_TMPDIR/licenses" || { echo "no licence of $library" >&2; return 1; }
     done
+    [ "$(sed 1,2d "$BATS_TEST_TMPDIR/licenses" | head -n "$(wc -l <LICENSE)")" = "$(<LICENSE)" ] # and our own, first
 }
 
 @test "a result that can't be printed is a failure, and says so" {

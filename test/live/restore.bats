@@ -350,6 +350,18 @@ properties() {
 }
 later_than() { [ "$(date +%s)" -gt "$1" ]; }
 
+@test "latest, when the store can't be asked, points at what this host has" {
+    cp "$BACKUP" "${BACKUP%.dump}.manifest.json" "$CACHE"
+    local nothing=(AWS_EC2_METADATA_DISABLED=true SFB_BUCKET=shop-backups)
+    run -7 --separate-stderr env "${nothing[@]}" "$SFB" restore --force -e production latest
+    has "$stderr" 'there are no AWS credentials'
+    has "$stderr" "AWS_ACCESS_KEY_ID.*; the newest backup of production on this host is $CACHE/${BACKUP##*/}: name it instead of latest"
+    rm "$CACHE"/*
+    run -7 --separate-stderr env "${nothing[@]}" "$SFB" restore --force -e production latest
+    has "$stderr" 'there are no AWS credentials'
+    has_not "$stderr" 'on this host is'
+}
+
 @test "a table with other rows than its manifest says is 5, names the table, and the old database comes back" {
     cp "$BACKUP" "$T/lie.dump"
     cp "${BACKUP%.dump}.manifest.json" "$T/lie.manifest.json"

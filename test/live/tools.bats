@@ -35,6 +35,21 @@ majors() { sfb version --verbose | sed -nE 's/^ *postgresql-([0-9]+) +([0-9.]+).
     [ "$output" = "pg_dump (PostgreSQL) $newest" ]
 }
 
+@test "pg_restore is the smallest that reads the archive, so that the server which made it can be fed" {
+    run -0 sfb pg_dump --pg 15 -Fc -f "$T/15.dump" "$URL"
+    run -0 sfb pg_restore -f - "$T/15.dump"
+    has_not "$output" 'transaction_timeout' # 17 and newer set it, older servers don't know it
+    db_new fed
+    sfb pg_restore -f - "$T/15.dump" | sql fed
+    [ "$(sql fed "SELECT count(*) FROM item")" = 500 ]
+    db_drop fed
+    newest=$(majors | sort -n | tail -n 1 | cut -d' ' -f1)
+    run -0 sfb pg_dump --pg "$newest" -Fc -f "$T/newest.dump" "$URL"
+    run -0 sfb pg_restore -f - "$T/newest.dump"
+    run -0 sfb pg_restore --pg "$newest" -f - "$T/15.dump"
+    [ "$newest" -lt 17 ] || has "$output" 'transaction_timeout'
+}
+
 @test "a major that is not inside is told, with those that are" {
     run -2 --separate-stderr sfb pg_dump --pg 9 --version
     has "$stderr" 'no PostgreSQL 9 inside; there is .*15'

@@ -36,7 +36,7 @@ $(B)/unit/%.o: %.c $(gen) test/unit/unit.mk | $(B)/unit/include
 	@echo "unit cc $<"
 	@$(UNIT_CC) $(UNIT_CPPFLAGS) $(UNIT_CFLAGS) $(UNIT_SANITIZE) -MMD -MP -c -o $@ $<
 
-$(B)/unit/embed.o: vendor/embed.S $(B)/vendor-path
+$(B)/unit/embed.o: vendor/embed.S LICENSE $(B)/vendor-path
 	@mkdir -p $(@D)
 	@$(UNIT_CC) -Wa,-I,$(UNIT_V)/share -c -o $@ $<
 
