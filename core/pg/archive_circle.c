@@ -33,7 +33,7 @@ static int refuse(const struct search *s, const struct archive_entry *e, struct 
     size_t n = 1;
     char name[160], other[160];
 
-    while (s->path[s->depth - n].entry != e)
+    while (n < s->depth && s->path[s->depth - n].entry != e)
         n++;
     archive_entry_label(last, name, sizeof name);
     archive_entry_label(e, other, sizeof other);
@@ -88,7 +88,7 @@ int archive_circle_check(const struct archive *a, enum err_class damage, struct 
     if (a->n == 0)
         return 0;
     s.marks = calloc(a->n, sizeof *s.marks);
-    s.path = malloc(a->n * sizeof *s.path);
+    s.path = calloc(a->n, sizeof *s.path);
     if (s.marks == NULL || s.path == NULL)
         rc = err_no_memory(err);
     for (size_t i = 0; rc == 0 && i < a->n; i++)
