@@ -7,7 +7,7 @@
 #                             container image in podman
 #   test/run.sh --image       the image only, in podman too
 #   test/run.sh --pages       the HTML pages in headless Chromium
-#   test/run.sh --faults      those that kill, fill the disk, cut connections; make check has them too
+#   test/run.sh --faults      those that kill, fill the disk, cut connections, which make check has too, and huge rows
 #   test/run.sh --sanitize [FILE...]    unit and live tests of an sfb that has ASan and UBSan in it
 #
 # Everything that tests write goes below one directory, which is removed at the end; test/nothing-left.t, which runs last,
@@ -15,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-built=build apart='servers|regression|promtool|podman|pages'
+built=build apart='servers|regression|promtool|podman|pages|huge_row'
 case ${1-} in
     --one) # what prove calls for each file
         [ "${2%.bats}" = "$2" ] || exec bats "$2"
@@ -28,7 +28,7 @@ case ${1-} in
     --pages)
         set -- test/live/pages.bats ;;
     --faults)
-        set -- test/live/{backup_fails,backup_signals,restore_fails,store_faults,store_strict,stream,drill_fails,drill_local}.bats ;;
+        set -- test/live/{backup_fails,backup_signals,restore_fails,store_faults,store_strict,stream,drill_fails,drill_local,verify_damage,huge_row}.bats ;;
     --sanitize) # this sfb has another C library: it can't live alone, and PostgreSQL's programs are not what is shipped
         shift
         built=build/sanitize apart+='|chroot|image|demo|tools'
