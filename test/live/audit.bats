@@ -132,7 +132,7 @@ END
 }
 
 @test "a run that is killed leaves its beginning, and the chain goes on" {
-    sql signupflow "CREATE TABLE big AS SELECT n, repeat(md5(n::text), 20) AS filler FROM generate_series(1, 60000) n"
+    sql signupflow "CREATE TABLE big (x text); INSERT INTO big SELECT repeat('abc', 500000) FROM generate_series(1, 200)"
     sfb_start backup --local-only
     stop_in_the_middle
     kill -9 -- "-$PID"
@@ -217,6 +217,7 @@ while True:
 @test "journald takes the messages apart" {
     [ -x /lib/systemd/systemd-journald ] && command -v journalctl >/dev/null || skip "systemd is not installed"
     is_root || skip "journald needs root"
+    need_small_fs
     # shellcheck disable=SC2016 # for the inner shell
     in_mount_namespace bash -c '
         mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal &&
