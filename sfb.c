@@ -391,7 +391,7 @@ static int exit_code(const struct applet *a, const struct err *err)
     return code < 0 ? 1 : code;
 }
 
-/* *settings are the caller's to free: what follows a run needs them, too. */
+/* *settings are the caller's to free: what follows a run needs them, too, and be it what could be read of them. */
 static int parse_and_run(const struct applet *a, struct context *ctx, const struct opt *options, int argc, char **argv,
                          struct settings **settings, struct err *err)
 {
@@ -405,17 +405,23 @@ static int parse_and_run(const struct applet *a, struct context *ctx, const stru
     case OPTS_OK:
         break;
     }
-    if (a->wants_settings) {
-        *settings = settings_load(config_path, err);
-        if (!*settings)
-            return -1;
-    }
+    if (ctx->run && a->environment && run_set(&ctx->run->environment, *a->environment, err) < 0)
+        return -1;
+    if (a->wants_settings && settings_read(config_path, settings, err) < 0)
+        return -1;
     ctx->settings = *settings;
     rc = a->run(ctx, operands, argv, err);
     /* A result that was printed with stdio and did not arrive is a failure; log lines that get lost are not. */
     if (rc >= 0 && (fflush(stdout) != 0 || ferror(stdout)))
         rc = err_errno(err, "can't write to standard output");
     return rc;
+}
+
+/* Its settings have stopped it before it began. Whoever relies on it must know that as well, unless somebody sits there and
+ * reads it; a wrong command line is for whoever wrote it. */
+static bool was_kept_from_beginning(const struct run *r, const struct err *err)
+{
+    return !r->begun && err->class == ERR_CONFIG && !isatty(STDIN_FILENO);
 }
 
 static int run_applet(const struct applet *a, const char *program, int argc, char **argv)
@@ -448,6 +454,8 @@ static int run_applet(const struct applet *a, const char *program, int argc, cha
     }
     code = rc < 0 ? exit_code(a, &err) : rc;
     run_finish(&watched, code, &err);
+    if (was_kept_from_beginning(&watched, &err))
+        watched.begun = true;
     if (ctx.run != NULL && settings != NULL)
         watch_end(settings, &watched);
     run_release(&watched);

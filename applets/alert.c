@@ -79,7 +79,8 @@ static int no_channel(struct err *err)
     return -1;
 }
 
-/* What was not delivered is kept, and told with the next run. */
+/* What was not delivered is kept, and told with the next run. Only the state directory is asked for: what kept the run from
+ * its other ones must not keep this from being told. */
 static int tell_failed(const struct settings *settings, struct err *err)
 {
     char headline[256], action[256], when[CLOCK_TEXT], moment[CLOCK_TEXT + 4];
@@ -93,10 +94,11 @@ static int tell_failed(const struct settings *settings, struct err *err)
     snprintf(headline, sizeof headline, "❌ %s failed", opt.failed);
     snprintf(action, sizeof action, "Look why: journalctl -u %s", opt.failed);
     snprintf(moment, sizeof moment, "%s UTC", clock_log(when, now));
-    if (places_open(settings, &places, err) < 0 ||
-        alert_init(&a, ALERT_FAILED, now, headline, "Scheduled Run Failed", err) < 0 ||
+    places_open_state(settings, &places);
+    if (alert_init(&a, ALERT_FAILED, now, headline, "Scheduled Run Failed", err) < 0 ||
         alert_field(&a, "Unit", opt.failed, false, err) < 0 ||
-        alert_field(&a, "Error", opt.reason != NULL ? opt.reason : "ended before it could tell why", false, err) < 0 ||
+        alert_field_clean(&a, "Error", opt.reason != NULL ? opt.reason : "ended before it could tell why", false,
+                          settings, err) < 0 ||
         alert_field(&a, "Time", moment, false, err) < 0 || alert_field(&a, "Host", os_hostname(), false, err) < 0 ||
         alert_action(&a, action, err) < 0)
         goto out;

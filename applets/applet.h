@@ -43,8 +43,10 @@ struct applet {
     const char *examples;      /* NULL: none. "# what\ncommand\n" pairs */
     const struct opt *options; /* NULL for a raw applet */
     const struct exit_map *exits;
-    bool wants_settings;      /* adds --config FILE to its options */
-    enum run_kind watched;    /* its runs are remembered, once it has called watch_begin() (core/watch/watch.h) */
+    bool wants_settings;   /* adds --config FILE to its options */
+    enum run_kind watched; /* its runs are remembered, once it has called watch_begin() (core/watch/watch.h) */
+    /* Of a watched one: the option that says whose run it is. NULL: run() finds out */
+    const char *const *environment;
     bool raw;                 /* argv goes to run() untouched, run()'s result is the exit code: pg_dump and the like */
     const char *const *links; /* further names it answers to, NULL at the end; "NAME.sh" is understood for each */
     /* operands only. 0; -1 and err; or the exit code itself, when it tells of no failure */

@@ -170,7 +170,7 @@ static int note_wishes(struct run *r, const struct making_params *p, struct err 
     snprintf(format, sizeof format, "%s %s %d", p->format == FORMAT_CUSTOM ? "custom" : "sql",
              manifest_method_name(p->method), p->level);
     r->local = p->local_only;
-    return run_set(&r->environment, p->environment, err) < 0 ? -1 : run_set(&r->format, format, err);
+    return run_set(&r->format, format, err);
 }
 
 static int note_phases(struct run *r, const struct making_result *result, struct err *err)
@@ -235,4 +235,5 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
 }
 
 APPLET(backup, .summary = "dump a database and keep the dump", .usage = usage, .examples = examples, .options = options,
-       .exits = exits, .wants_settings = true, .watched = RUN_BACKUP, .links = links, .run = run);
+       .exits = exits, .wants_settings = true, .watched = RUN_BACKUP, .environment = &opt.environment, .links = links,
+       .run = run);

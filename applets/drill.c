@@ -81,6 +81,7 @@ static const struct exit_map exits[] = {
     EXITS_END,
 };
 
+static const char *const environment = "production"; /* unless the backup turns out to be another's */
 static const char *const links[] = { "test-restore", NULL };
 
 /* ---- what is wanted ---------------------------------------------------------------------------------------------- */
@@ -204,7 +205,8 @@ static int print(const struct report *r, struct err *err)
 }
 
 /* What can't be told changes nothing about the drill. */
-static void tell(const struct settings *settings, const struct drill_result *result, const struct err *why)
+static void tell(const struct settings *settings, const struct drill_result *result, const struct err *why,
+                 struct run *run)
 {
     struct places places = { 0 };
     struct report_kept kept = { 0 };
@@ -216,6 +218,8 @@ static void tell(const struct settings *settings, const struct drill_result *res
         report_keep(settings, &places, &r, &kept, &trouble) < 0 ||
         (opt.report != NULL && report_write_file(&r, opt.report, &trouble) < 0))
         log_warn("the drill's report: %s", trouble.message);
+    run_set(&run->report, kept.url != NULL ? kept.url : kept.path, &trouble); /* so that an alert can name it */
+    run_set(&run->report_path, kept.path, &trouble);
     if (opt.report != NULL || kept.url != NULL || kept.path != NULL)
         log_say("   Report: %s", opt.report != NULL ? opt.report : kept.url != NULL ? kept.url : kept.path);
     report_kept_release(&kept);
@@ -254,7 +258,7 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
 
     log_verbose(opt.verbose);
     log_quiet(opt.json);
-    if (parse_wishes(ctx->settings, argc, argv, &p, err) < 0 || run_set(&ctx->run->environment, "production", err) < 0)
+    if (parse_wishes(ctx->settings, argc, argv, &p, err) < 0)
         return -1;
     if (opt.replace && !opt.force)
         p.agree = agree;
@@ -265,7 +269,7 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
     if (note(ctx->run, &result, err) < 0)
         rc = -1;
     if (rc == 0 || report_is_due(err))
-        tell(ctx->settings, &result, err);
+        tell(ctx->settings, &result, err, ctx->run);
     if (rc == 0)
         log_say("✅ Drill completed successfully");
     drill_release(&result);
@@ -273,4 +277,5 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
 }
 
 APPLET(drill, .summary = "rehearse a recovery and prove it", .usage = usage, .examples = examples, .options = options,
-       .exits = exits, .wants_settings = true, .watched = RUN_DRILL, .links = links, .run = run);
+       .exits = exits, .wants_settings = true, .watched = RUN_DRILL, .environment = &environment, .links = links,
+       .run = run);

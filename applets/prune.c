@@ -207,8 +207,6 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
         return err_set(err, ERR_USAGE, "--apply goes with --lifecycle");
     if (opt.lifecycle)
         return run_lifecycle(ctx->settings, err);
-    if (run_set(&ctx->run->environment, opt.environment, err) < 0)
-        return -1;
     ctx->run->unrecorded = opt.dry_run;
     ctx->run->local = opt.local_only;
     watch_begin(ctx->settings, ctx->run);
@@ -218,4 +216,5 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
 }
 
 APPLET(prune, .summary = "delete backups that have expired", .usage = usage, .examples = examples, .options = options,
-       .exits = exits, .wants_settings = true, .watched = RUN_PRUNE, .links = links, .run = run);
+       .exits = exits, .wants_settings = true, .watched = RUN_PRUNE, .environment = &opt.environment, .links = links,
+       .run = run);

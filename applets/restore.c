@@ -289,8 +289,7 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
     struct recovery_params p;
 
     log_verbose(opt.verbose);
-    if (parse_wishes(ctx->settings, argc, argv, &p, err) < 0 ||
-        run_set(&ctx->run->environment, opt.environment, err) < 0)
+    if (parse_wishes(ctx->settings, argc, argv, &p, err) < 0)
         return -1;
     ctx->run->unrecorded = opt.dry_run || opt.output != NULL;
     watch_begin(ctx->settings, ctx->run);
@@ -298,4 +297,5 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
 }
 
 APPLET(restore, .summary = "put a backup in place of a database", .usage = usage, .examples = examples,
-       .options = options, .exits = exits, .wants_settings = true, .watched = RUN_RESTORE, .links = links, .run = run);
+       .options = options, .exits = exits, .wants_settings = true, .watched = RUN_RESTORE,
+       .environment = &opt.environment, .links = links, .run = run);

@@ -141,7 +141,7 @@ int places_check_environment(const char *environment, struct err *err)
 {
     if (strcmp(environment, "production") == 0 || strcmp(environment, "staging") == 0)
         return 0;
-    err_set(err, ERR_CONFIG, "there is no environment \"%s\"", environment);
+    err_set(err, ERR_USAGE, "there is no environment \"%s\"", environment);
     err_hint(err, "the environments are production and staging");
     return -1;
 }

@@ -25,7 +25,7 @@ void places_release(struct places *p);
  * warning unless there was one already. The other paths are NULL. */
 void places_open_state(const struct settings *s, struct places *p);
 
-/* "production" or "staging"; anything else is ERR_CONFIG. */
+/* "production" or "staging"; anything else is ERR_USAGE. */
 int places_check_environment(const char *environment, struct err *err);
 
 /* The environment's database (DESIGN: production is PRODUCTION_DATABASE_URL, else DATABASE_URL; staging never falls back

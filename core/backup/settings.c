@@ -28,6 +28,7 @@ struct settings {
     char *values[SETTING_COUNT];
     enum setting_origin origins[SETTING_COUNT];
     char *file;       /* NULL: none was read */
+    bool file_lost;   /* it could not be read at all: what it says is not known */
     bool file_secret; /* a line of the file holds something that is masked */
 };
 
@@ -155,8 +156,8 @@ static int load_file(struct settings *s, const char *path, struct err *err)
         err_no_memory(err);
         goto out;
     }
-    if (settings_file_read(path, &text, &public, err) < 0 ||
-        settings_file_parse(text.data, text.size, path, take, s, err) < 0)
+    s->file_lost = settings_file_read(path, &text, &public, err) < 0;
+    if (s->file_lost || settings_file_parse(text.data, text.size, path, take, s, err) < 0)
         goto out;
     if (public && s->file_secret)
         log_warn("the settings file %s holds a password and everybody may read it; chmod 600 %s", path, path);
@@ -202,53 +203,86 @@ static int check_app(const struct settings *s, struct err *err)
     return -1;
 }
 
-static int fill_defaults(struct settings *s, struct err *err)
+/* The default with the application's name in it; "" when nobody knows the name: somebody else's directory is no default. */
+static int fill_default(struct settings *s, enum setting which, bool app_known, struct err *err)
 {
     static const char app_mark[] = "${APP}";
+    const char *from = table[which].fallback, *mark;
+    struct buf value;
+    int rc;
 
-    if (!s->values[SETTING_APP] && set(s, SETTING_APP, table[SETTING_APP].fallback, FROM_DEFAULT, err) < 0)
-        return -1;
-    if (check_app(s, err) < 0)
-        return -1;
-    for (int i = 0; i < SETTING_COUNT; i++) {
-        const char *from = table[i].fallback, *mark;
-        struct buf value;
-        int rc;
-
-        if (s->values[i])
-            continue;
-        buf_init(&value, 4096);
-        while ((mark = strstr(from, app_mark)) != NULL) {
-            buf_add(&value, from, (size_t)(mark - from));
-            buf_puts(&value, s->values[SETTING_APP]);
-            from = mark + strlen(app_mark);
-        }
-        buf_puts(&value, from);
-        rc = buf_check(&value, err);
-        if (rc == 0)
-            rc = set(s, (enum setting)i, value.data, FROM_DEFAULT, err);
-        buf_release(&value);
-        if (rc < 0)
-            return -1;
+    if (!app_known && strstr(from, app_mark))
+        from = "";
+    buf_init(&value, 4096);
+    while ((mark = strstr(from, app_mark)) != NULL) {
+        buf_add(&value, from, (size_t)(mark - from));
+        buf_puts(&value, s->values[SETTING_APP]);
+        from = mark + strlen(app_mark);
     }
-    return 0;
+    buf_puts(&value, from);
+    rc = buf_check(&value, err);
+    if (rc == 0)
+        rc = set(s, which, value.data, FROM_DEFAULT, err);
+    buf_release(&value);
+    return rc;
+}
+
+static int fill_defaults(struct settings *s, struct err *err)
+{
+    bool known = s->values[SETTING_APP] || !s->file_lost;
+    int rc = 0;
+
+    if (!s->values[SETTING_APP] && set(s, SETTING_APP, known ? table[SETTING_APP].fallback : "", FROM_DEFAULT, err) < 0)
+        return -1;
+    if (known && check_app(s, err) < 0) {
+        known = false;
+        rc = -1;
+    }
+    for (int i = 0; i < SETTING_COUNT; i++)
+        if (!s->values[i] && fill_default(s, (enum setting)i, known, err) < 0)
+            return -1;
+    return rc;
+}
+
+static bool is_whole(const struct settings *s)
+{
+    for (int i = 0; i < SETTING_COUNT; i++)
+        if (!s->values[i])
+            return false;
+    return true;
+}
+
+int settings_read(const char *path, struct settings **out, struct err *err)
+{
+    struct settings *s = calloc(1, sizeof *s);
+    struct err later = { 0 }; /* the first trouble is told, with its own hint */
+    int rc = 0;
+
+    *out = NULL;
+    if (!s)
+        return err_no_memory(err);
+    if (!path && access(DEFAULT_FILE, F_OK) == 0)
+        path = DEFAULT_FILE;
+    if (path && load_file(s, path, err) < 0)
+        rc = -1;
+    if (load_environment(s, rc < 0 ? &later : err) < 0 || fill_defaults(s, rc < 0 ? &later : err) < 0)
+        rc = -1;
+    if (is_whole(s)) {
+        *out = s;
+        return rc;
+    }
+    settings_free(s);
+    return err_no_memory(err);
 }
 
 struct settings *settings_load(const char *path, struct err *err)
 {
-    struct settings *s = calloc(1, sizeof *s);
+    struct settings *s = NULL;
 
-    if (!s) {
-        err_no_memory(err);
-        return NULL;
-    }
-    if (!path && access(DEFAULT_FILE, F_OK) == 0)
-        path = DEFAULT_FILE;
-    if ((path && load_file(s, path, err) < 0) || load_environment(s, err) < 0 || fill_defaults(s, err) < 0) {
-        settings_free(s);
-        return NULL;
-    }
-    return s;
+    if (settings_read(path, &s, err) == 0)
+        return s;
+    settings_free(s);
+    return NULL;
 }
 
 void settings_free(struct settings *s)

@@ -37,6 +37,10 @@ struct settings;
 /* path NULL: /etc/sfb.env if it is there. A path that was asked for and can't be read is ERR_CONFIG; so are a line
  * that is no KEY=VALUE and an SFB_ name that does not exist (with the name that may have been meant). */
 struct settings *settings_load(const char *path, struct err *err);
+
+/* The same, but *out is also there with -1 (NULL: no memory): what could be read all the same, so that somebody can be told.
+ * Lines that are wrong are as if they were not there; defaults that need an application's name which is not known are "". */
+int settings_read(const char *path, struct settings **out, struct err *err);
 void settings_free(struct settings *s);
 
 /* The value, with ${APP} in defaults replaced; never NULL: "" is not set. Owned by s. */

@@ -157,7 +157,7 @@ int settings_file_parse(const char *text, size_t n, const char *path, settings_f
 {
     char *copy = NULL, *line, *next, *name, *value;
     unsigned number = 0;
-    int rc = -1;
+    int rc = 0;
 
     if (n >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) { /* some editors put a mark at the start of UTF-8 */
         text += 3;
@@ -170,14 +170,16 @@ int settings_file_parse(const char *text, size_t n, const char *path, settings_f
         return err_no_memory(err);
     next = copy;
     while ((line = strsep(&next, "\n")) != NULL) {
+        struct err one = { 0 };
+
         number++;
-        if (parse_line(line, number, path, &name, &value, err) < 0)
-            goto out;
-        if (name && take(cookie, number, name, value, err) < 0)
-            goto out;
+        if (parse_line(line, number, path, &name, &value, &one) == 0 &&
+            (!name || take(cookie, number, name, value, &one) == 0))
+            continue;
+        if (rc == 0)
+            *err = one;
+        rc = -1;
     }
-    rc = 0;
-out:
     text_wipe(copy, n); /* it may hold passwords */
     free(copy);
     return rc;

@@ -21,7 +21,8 @@
  * than its owner and our own group may write it. *public: everybody may read it. The caller wipes *out. */
 int settings_file_read(const char *path, struct buf *out, bool *public, struct err *err);
 
-/* Calls take() for each setting, in order, until it returns -1. path is for messages, which never hold a value. */
+/* Calls take() for each setting, in order. A line that is wrong, or that take() refuses with -1, keeps the others from nothing:
+ * the first trouble is returned at the end. path is for messages, which never hold a value. */
 typedef int settings_file_take(void *cookie, unsigned line, const char *name, const char *value, struct err *err);
 int settings_file_parse(const char *text, size_t n, const char *path, settings_file_take *take, void *cookie,
                         struct err *err);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/base/clock.h"
 #include "core/base/os.h"
@@ -83,13 +84,24 @@ static bool is_telling(const char *body)
     return true;
 }
 
+/* A success that is none: what takes Slack's messages answers "ok" or a few words of its own, but no error's name as Slack has
+ * them ("invalid_payload"), and no page, as a proxy that wants somebody to log in does. */
+static bool is_denial(const char *body)
+{
+    size_t n = strspn(body, "abcdefghijklmnopqrstuvwxyz_"), blank = strspn(body, " \t\r\n");
+
+    if (n > 0 && memchr(body, '_', n) && !body[n + strspn(body + n, "\r\n")])
+        return true;
+    return strncasecmp(body + blank, "<!doctype html", 14) == 0 || strncasecmp(body + blank, "<html", 5) == 0;
+}
+
 static enum verdict judge_status(const struct settings *s, const struct http_response *a, const char *url,
                                  enum setting which, struct err *err)
 {
     char host[256];
     struct buf said;
 
-    if (a->status >= 200 && a->status < 300)
+    if (a->status >= 200 && a->status < 300 && !(which == SETTING_SLACK_WEBHOOK_URL && is_denial(a->body.data)))
         return SENT;
     buf_init(&said, 1024);
     if (is_telling(a->body.data)) {

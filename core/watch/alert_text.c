@@ -175,7 +175,7 @@ static bool is_of_a_backup(const struct run *r)
     return r->kind == RUN_RESTORE || r->kind == RUN_VERIFY || r->kind == RUN_DRILL;
 }
 
-/* In the contract's order: who, what went wrong, when. */
+/* In the contract's order: who, what went wrong, when; of a drill, where all of it can be read. */
 static int add_fields(struct alert *a, const struct run *r, time_t since, unsigned times, const struct settings *s,
                       struct err *err)
 {
@@ -190,7 +190,8 @@ static int add_fields(struct alert *a, const struct run *r, time_t since, unsign
                           false, s, err) < 0 ||
         (is_of_a_backup(r) && alert_field_clean(a, "Backup", or_empty(r->backup), false, s, err) < 0) ||
         (a->event == ALERT_FAILED && alert_field_clean(a, "Error", end.data, false, s, err) < 0) ||
-        alert_field(a, "Time", moment, false, err) < 0)
+        alert_field(a, "Time", moment, false, err) < 0 ||
+        alert_field_clean(a, "Report", or_empty(r->report), false, s, err) < 0)
         goto out;
     if (since > 0) {
         snprintf(history, sizeof history, "%s UTC (%u run%s)", clock_log(when, since), times, times == 1 ? "" : "s");
@@ -203,6 +204,12 @@ out:
     return rc;
 }
 
+/* The page on this host, when the one in the store was named already. */
+static const char *other_report(const struct run *r)
+{
+    return r->report && r->report_path && strcmp(r->report, r->report_path) != 0 ? r->report_path : "";
+}
+
 static int add_details(struct alert *a, const struct run *r, const struct settings *s, struct err *err)
 {
     char text[TEXT_SHORT];
@@ -211,6 +218,7 @@ static int add_details(struct alert *a, const struct run *r, const struct settin
         alert_field_clean(a, "Database", or_empty(r->database), true, s, err) < 0 ||
         (!is_of_a_backup(r) && alert_field_clean(a, "Backup", or_empty(r->backup), true, s, err) < 0) ||
         alert_field_clean(a, "Location", or_empty(r->location), true, s, err) < 0 ||
+        alert_field_clean(a, "Report File", other_report(r), true, s, err) < 0 ||
         alert_field_clean(a, "Host", or_empty(r->host), true, s, err) < 0 ||
         alert_field_clean(a, "User", or_empty(r->user), true, s, err) < 0 ||
         alert_field(a, "Duration", text_duration(text, r->seconds), true, err) < 0)

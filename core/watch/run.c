@@ -32,8 +32,8 @@ void run_init(struct run *r, enum run_kind kind, time_t started)
 
 void run_release(struct run *r)
 {
-    char *const texts[] = { r->environment, r->source,   r->error, r->hint, r->backup, r->location,
-                            r->format,      r->database, r->md5,   r->host, r->user,   r->version };
+    char *const texts[] = { r->environment, r->source, r->error,    r->hint, r->backup, r->location, r->report,
+                            r->report_path, r->format, r->database, r->md5,  r->host,   r->user,     r->version };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         free(texts[i]);

@@ -35,6 +35,8 @@ struct run {
     bool upload_failed; /* a backup that is good and here, but not in the store */
     char *backup;       /* its file name: backup-20251023-020000.dump */
     char *location;     /* its URL in the store, else its path on this host */
+    char *report;       /* of a drill: its page's URL in the store, else its path on this host */
+    char *report_path;  /* its page on this host */
     char *format;       /* "custom gzip 6": sizes of one format can be compared */
     char *database;     /* name only */
     time_t taken;       /* the moment that the backup holds */

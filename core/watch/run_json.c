@@ -32,6 +32,8 @@ static const struct member {
     { "upload_failed", FLAG, offsetof(struct run, upload_failed) },
     { "backup", TEXT, offsetof(struct run, backup) },
     { "location", TEXT, offsetof(struct run, location) },
+    { "report", TEXT, offsetof(struct run, report) },
+    { "report_path", TEXT, offsetof(struct run, report_path) },
     { "format", TEXT, offsetof(struct run, format) },
     { "database", TEXT, offsetof(struct run, database) },
     { "taken", TIME, offsetof(struct run, taken) },

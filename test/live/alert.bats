@@ -67,6 +67,32 @@ Time: 2025-10-23 02:00:15 UTC
     [ "$(hook_log)" = "$(printf 'POST /slack\n%.0s' 1 2 3 4)" ]
 }
 
+@test "a drill that fails names its report: in Slack, in JSON, and in a mail's text and HTML" {
+    with_slack
+    mail_start report
+    export SFB_WEBHOOK_URL=$HOOK/mine SFB_SMTP_URL=smtp://localhost:$MAIL_PORT SFB_ALERT_TO=ops@example.com
+    export STAGING_DATABASE_URL=$PRODUCTION_DATABASE_URL SFB_BUCKET=file://$T/store
+    mkdir "$T/store"
+    good_backup
+    cp "$CACHE"/backup-*.dump "$T/damaged.dump"
+    printf x | dd of="$T/damaged.dump" bs=1 seek=$(($(stat -c %s "$T/damaged.dump") / 2)) conv=notrunc status=none
+    run -2 sfb drill "$T/damaged.dump"
+    page=$(the_file "$T/store/production/reports" 'drill-*-failed-*.html')
+    here=$SFB_STATE_DIR/reports/production/$(basename "$page")
+    [ -f "$here" ]
+    mentions "$(slack_text)" "
+Report: file://$page
+" '*Action Required*'
+    silent "$(slack_text)" "$here" # a second address belongs into the details
+    same "[\"file://$page\", \"$here\"]" "$(hook_body /mine | json '[x["run"]["report"], x["run"]["report_path"]]')"
+    same "{\"Report\": \"file://$page\", \"Report File\": \"$here\"}" \
+        "$(hook_body /mine | json '{f["name"]: f["value"] for f in x["fields"] if "Report" in f["name"]}')"
+    mail_check report "
+for part in m.iter_parts():
+    assert 'file://$page' in part.get_content() and '$here' in part.get_content(), part.get_content()"
+    alert_stop report
+}
+
 @test "what did nothing is not told: usage, a refusal, another run at work" {
     with_slack
     good_backup
@@ -76,6 +102,68 @@ Time: 2025-10-23 02:00:15 UTC
     run -0 sfb prune --dry-run --local-only
     [ -z "$(hook_log)" ]
 }
+
+# ---- settings that can't be used ------------------------------------------------------------------------------------
+
+# settings_file LINE...: in a file that names Slack's webhook first
+settings_file() {
+    printf '%s\n' "SFB_SLACK_WEBHOOK_URL=$HOOK/slack" "$@" >"$T/sfb.env"
+    chmod 600 "$T/sfb.env"
+}
+
+@test "a run that its settings file stops is told by what the file says all the same, on either side of what is wrong" {
+    settings_file 'SFB_JBOS=2' "SFB_WEBHOOK_URL=$HOOK/mine"
+    run -6 sfb backup --local-only --config "$T/sfb.env"
+    mentions "$(slack_text)" '*Database Backup Failed*' 'Environment: production' "Error: $T/sfb.env, line 2: there is no setting SFB_JBOS" \
+        '*Action Required*: Did you mean SFB_JOBS?'
+    same '[6, "production"]' "$(hook_body /mine | json '[x["run"]["exit_code"], x["run"]["environment"]]')"
+    same 6 "$(tail -n 1 "$SFB_STATE_DIR/history.jsonl" | json 'x["exit_code"]')"
+    settings_file 'this is no setting'
+    STAGING_DATABASE_URL=$nowhere run -7 sfb restore --force --config "$T/sfb.env" "$T/none.dump"
+    mentions "$(slack_text)" '*Database Restore Failed*' 'Environment: staging' 'line 2 is no NAME=VALUE'
+    sed -i '$d' "$T/sfb.env"
+    run -0 sfb backup --local-only --config "$T/sfb.env"
+    mentions "$(slack_text)" '*Database Backup Recovered*'
+}
+
+@test "a run that a setting's value stops is told: a number that is none, a name that can't be, a directory that can't be used" {
+    with_slack
+    SFB_JOBS=many run -6 sfb backup --local-only
+    mentions "$(slack_text)" 'Error: SFB_JOBS is "many"' 'Environment: production'
+    SFB_APP=../etc run -6 sfb backup --local-only
+    mentions "$(slack_text)" 'Error: SFB_APP is "../etc"'
+    : >"$T/file"
+    SFB_WORK_DIR=$T/file/work run -6 sfb backup --local-only
+    mentions "$(slack_text)" 'Error: SFB_WORK_DIR: '
+    SFB_STATE_DIR=$T/file/state run -6 sfb backup --local-only
+    mentions "$(slack_text)" 'Error: SFB_STATE_DIR: ' "*Action Required*: Create $T/file/state"
+    SFB_JOBS=many run -7 sfb drill
+    mentions "$(slack_text)" '*Restore Test Failed*' 'SFB_JOBS'
+    [ "$(hook_count /slack)" = 5 ]
+}
+
+@test "a settings file that is not there, or that others may write, is told by the environment alone" {
+    export SFB_SLACK_WEBHOOK_URL=$HOOK/mine SFB_HEARTBEAT_URL=$HOOK/ping
+    run -6 sfb backup --local-only --config "$T/none.env"
+    same 'GET /ping/fail
+POST /mine' "$(hook_log | sort)"
+    mentions "$(hook_body /mine)" "$T/none.env"
+    unset SFB_SLACK_WEBHOOK_URL SFB_HEARTBEAT_URL
+    settings_file
+    chmod 666 "$T/sfb.env"
+    run -6 sfb backup --local-only --config "$T/sfb.env"
+    mentions "$output" 'everybody may write to it'
+    [ "$(hook_count /slack)" = 0 ]
+}
+
+@test "whoever sits there and reads that the settings are wrong is not told again" {
+    with_slack
+    SFB_JOBS=many run -6 script -qec "$SFB backup --local-only" /dev/null
+    mentions "$output" 'SFB_JOBS is "many"'
+    [ -z "$(hook_log)" ]
+}
+
+# ---- a webhook of one's own -----------------------------------------------------------------------------------------
 
 @test "a webhook of one's own gets the run as JSON, signed" {
     export SFB_WEBHOOK_URL=$HOOK/mine SFB_WEBHOOK_SECRET=key-for-signing
@@ -106,6 +194,24 @@ Time: 2025-10-23 02:00:15 UTC
     release_locks
     [ "$status" = 143 ]
     mentions "$(slack_text)" '*Database Backup Failed*' 'SIGTERM'
+}
+
+@test "a run that was killed is told by whoever looks next, be it status, and once" {
+    with_slack
+    hold_lock shop t
+    sfb_start backup --local-only
+    dump_waits
+    kill -KILL "$PID"
+    sfb_wait
+    no_children
+    release_locks
+    run -2 sfb status --local-only
+    run -2 sfb status --local-only
+    [ "$(hook_count /slack)" = 1 ]
+    mentions "$(slack_text)" '*Database Backup Failed*' 'Error: it ended without a word: it was killed'
+    good_backup
+    [ "$(hook_count /slack)" = 2 ]
+    mentions "$(slack_text)" '*Database Backup Recovered*'
 }
 
 # ---- once, again, and no more ---------------------------------------------------------------------------------------
@@ -229,6 +335,23 @@ Time: 2025-10-23 02:00:15 UTC
     silent "$output" 'could not be sent'
 }
 
+@test "a success whose body says otherwise is none: an error's name, a proxy's page" {
+    with_slack
+    hook_rules '[{"path": "/slack", "status": 200, "body": "invalid_payload\n"}]'
+    broken_backup
+    mentions "$output" 'could not be sent by Slack' 'answers 200: invalid_payload'
+    hook_rules '[{"path": "/slack", "status": 200, "body": "\n<!DOCTYPE html><title>Log in</title>"}]'
+    broken_backup
+    mentions "$output" 'could not be sent by Slack' 'answers 200'
+    for body in ok '' 1 '{"success":true}'; do
+        alert_fresh
+        hook_rules "[{\"path\": \"/slack\", \"status\": 200, \"body\": $(printf '%s' "$body" | python3 -c 'import json, sys; print(json.dumps(sys.stdin.read()))')}]"
+        SFB_ALERT_REPEAT_HOURS=0 broken_backup
+        silent "$output" 'could not be sent'
+        [ "$(hook_count /slack)" -ge 1 ]
+    done
+}
+
 @test "one that says to come back tomorrow is not waited for" {
     with_slack
     hook_rules '[{"path": "/slack", "status": 429, "headers": {"Retry-After": "86400"}}]'
@@ -271,6 +394,17 @@ Time: 2025-10-23 02:00:15 UTC
     good_backup
     same 'GET /ping/0c1f/start
 GET /ping/0c1f' "$(hook_log)"
+}
+
+@test "a monitor that hangs, is closed or refuses keeps no backup from being made, and is warned about" {
+    export SFB_HEARTBEAT_URL=$HOOK/ping
+    hook_rules '[{"path": "/ping", "hang": true}]'
+    SFB_TEST_TIMEOUT=100 run -0 sfb backup --local-only
+    mentions "$output" 'Backup completed successfully' "the heartbeat's monitor was not reached"
+    [ "$(grep -c "the heartbeat's monitor was not reached" <<<"$output")" = 2 ] # at the beginning, and at the end
+    hook_rules '[{"path": "/ping", "status": 410}]'
+    run -0 sfb backup --local-only
+    mentions "$output" 'Backup completed successfully' 'answers 410'
 }
 
 @test "a failed backup's heartbeat says so" {
@@ -332,6 +466,26 @@ GET /ping' "$(hook_log)"
     silent "$output" secret-way
 }
 
+@test "a name from a database forges no link, calls nobody and breaks out of no markup" {
+    with_slack
+    mail_start names
+    export SFB_SMTP_URL=smtp://localhost:$MAIL_PORT SFB_ALERT_TO=ops@example.com SFB_WEBHOOK_URL=$HOOK/mine
+    name=$'<!channel>\r\nBcc: e@x.yz\r\n\xff <https://x.yz|x> & <script>' # a name has 63 bytes
+    PRODUCTION_DATABASE_URL="$(db_url shop | sed 's|/shop.*||')/$(python3 -c 'import os, sys, urllib.parse; print(urllib.parse.quote(os.fsencode(sys.argv[1]), safe=""))' "$name")"
+    run -1 sfb backup --local-only
+    mentions "$(slack_text)" '&lt;!channel&gt;' 'Bcc: e@x.yz' '&lt;https://x.yz|x&gt; &amp; &lt;script&gt;'
+    same 7 "$(slack_text | wc -l)" # as many lines as ever
+    silent "$(slack_text)" '<'
+    same '["Application", "Duration", "Environment", "Error", "Exit Code", "Host", "Time", "User"]' \
+        "$(hook_body /mine | json 'sorted(f["name"] for f in x["fields"])')"
+    mail_check names '
+assert m["To"] == "ops@example.com" and m["Bcc"] is None and e["to"] == ["ops@example.com"], e
+text, html = m.iter_parts()
+assert "<script" not in html.get_content() and "&amp; &lt;script&gt;" in html.get_content()
+assert "<!channel>" in text.get_content()'
+    alert_stop names
+}
+
 @test "no secret is in anything that sfb says, keeps or sends" {
     local secrets=(hunter22 swordfish-4711 T0SECRET-0001 T0SECRET-0002 T0SECRET-0003 mail-secret sign-secret)
     export SFB_SLACK_WEBHOOK_URL=$HOOK/T0SECRET-0001 SFB_WEBHOOK_URL=$HOOK/T0SECRET-0002 SFB_HEARTBEAT_URL=$HOOK/T0SECRET-0003
@@ -360,6 +514,43 @@ GET /ping' "$(hook_log)"
 for line in open(sys.argv[1]): print(json.loads(line)["body"])' "$ALERTS/hook.log" | grep -F -- "$secret" && return 1
     done
     true
+}
+
+# ---- for a service manager ------------------------------------------------------------------------------------------
+
+@test "sfb alert --failed tells of a unit by each channel and ends with 0, whatever directories can't be used" {
+    export SFB_WEBHOOK_URL=$HOOK/mine
+    with_slack
+    at '2025-10-23 02:00:15'
+    : >"$T/file"
+    SFB_CACHE_DIR=$T/file/x SFB_WORK_DIR=$T/file/x SFB_STATE_DIR=$T/file/x run -0 sfb alert --failed shop-backup.service --reason 'result oom-kill, killed KILL'
+    same "*Scheduled Run Failed*
+
+Unit: shop-backup.service
+Error: result oom-kill, killed KILL
+Time: 2025-10-23 02:00:15 UTC
+Host: $(uname -n)
+
+*Action Required*: Look why: journalctl -u shop-backup.service" "$(slack_text)"
+    same '["failed", "❌ shop-backup.service failed"]' "$(hook_body /mine | json '[x["event"], x["headline"]]' | python3 -c 'import sys; print(sys.stdin.read().encode().decode("unicode-escape"), end="")')"
+}
+
+@test "sfb alert --failed ends with 1 when not every channel took it, which the next run makes up for, and with 7 when there is none" {
+    run -7 sfb alert --failed shop-backup.service
+    mentions "$output" 'no channel is configured'
+    with_slack
+    export SFB_WEBHOOK_URL=$HOOK/mine
+    hook_rules '[{"path": "/slack", "status": 403}]'
+    run -1 sfb alert --failed shop-backup.service
+    mentions "$output" 'answers 403' 'not every channel took it'
+    hook_rules '[]'
+    good_backup
+    same 'POST /slack
+POST /mine
+POST /slack' "$(hook_log)"
+    mentions "$(slack_text)" 'Unit: shop-backup.service' 'ended before it could tell why'
+    run -7 sfb alert --failed shop-backup.service --test
+    run -7 sfb alert --reason why
 }
 
 # ---- trying it out --------------------------------------------------------------------------------------------------

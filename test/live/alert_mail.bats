@@ -163,6 +163,69 @@ for part in m.iter_parts():
     [ "$(mail_count mail)" = 1 ]
 }
 
+@test "a mail that greylisting puts off is tried again by the next run, and arrives once" {
+    to_server
+    mail_rules '{"rcpt": {"ops@example.com": "450 4.2.0 greylisted, come back in five minutes"}}'
+    run -1 sfb backup --local-only
+    mentions "$output" 'could not be sent by mail' '450 4.2.0 greylisted' 'tried again when the next run ends'
+    [ "$(mail_count mail)" = 0 ]
+    mail_rules '{}'
+    run -1 sfb backup --local-only
+    run -1 sfb backup --local-only
+    [ "$(mail_count mail)" = 1 ]
+}
+
+# smtp_liar MODE: a server that hangs before it greets (mute), goes away in DATA (cut), or never says what became of the
+# mail (silent). Its port is LIAR.
+smtp_liar() {
+    alert_run liar '{}' python3 -c '
+import os, socket, sys, threading
+mode, port_file, log = sys.argv[1], sys.argv[3], sys.argv[5]
+def serve(c):
+    f = c.makefile("rwb", buffering=0)
+    def say(text): f.write(text.encode() + b"\r\n")
+    open(log, "a").write("{}\n")
+    if mode == "mute":
+        f.readline()
+        return
+    say("220 liar")
+    while line := f.readline().strip():
+        if line[:4] == b"DATA":
+            say("354 go on")
+            f.readline()
+            if mode == "cut":
+                return c.close(), f.close()
+            while f.readline().strip() != b".":
+                pass
+            while f.readline():
+                pass
+        else:
+            say("250 liar")
+s = socket.create_server(("127.0.0.1", 0))
+open(port_file + ".new", "w").write(str(s.getsockname()[1]))
+os.rename(port_file + ".new", port_file)
+while True:
+    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()' "$1"
+    LIAR=$(<"$ALERTS/liar.port")
+}
+
+@test "a server that hangs before it greets, goes away in the middle or never answers changes no exit code, and the mail is kept" {
+    to_server
+    mail=$SFB_SMTP_URL
+    for mode in mute cut silent; do
+        smtp_liar $mode
+        SFB_SMTP_URL=smtp://localhost:$LIAR SFB_TEST_TIMEOUT=100 run -1 sfb backup --local-only
+        mentions "$output" 'could not be sent by mail'
+        [ "$(mail_count liar)" -ge 1 ]
+        alert_stop liar
+        same '[1]' "$(json '[len(x["waiting"])]' <"$SFB_STATE_DIR/alerts.json")"
+        SFB_SMTP_URL=$mail run -1 sfb backup --local-only
+        same '[0]' "$(json '[len(x["waiting"])]' <"$SFB_STATE_DIR/alerts.json")"
+        rm "$SFB_STATE_DIR/alerts.json"
+    done
+    [ "$(mail_count mail)" = 3 ]
+}
+
 @test "what is no mail server is told" {
     run -1 env SFB_SMTP_URL=smtps://nowhere.invalid "$SFB" alert --test
     mentions "$output" 'nowhere.invalid' 'SFB_SMTP_URL'

@@ -235,6 +235,32 @@ unit_failed() {
     [ "$(wc -l <"$T/hook")" = 2 ]
 }
 
+@test "settings that sfb can't read do not keep it from being told, once, nor does one that is not there" {
+    need curl
+    hook_start
+    mkdir "$T/credentials"
+    printf 'SFB_SLACK_WEBHOOK_URL=%s\nthis is no setting\n' "$HOOK" >"$T/credentials/sfb.env"
+    run -0 unit_failed exit-code exited 6
+    [ "$(wc -l <"$T/hook")" = 1 ]
+    has "$(json "$T/hook" text)" '^:x: signupflow-backup\.service '
+    printf 'SFB_SLACK_WEBHOOK_URL="%s"\nSFB_CACHE_DIR=/proc/none\nSFB_WORK_DIR=/proc/none\n' "$HOOK" >"$T/credentials/sfb.env"
+    run -0 unit_failed exit-code exited 6
+    [ "$(tail -n 1 "$T/hook" >"$T/last"; json "$T/last" text)" = '❌ signupflow-backup.service failed' ]
+    [ "$(wc -l <"$T/hook")" = 2 ]
+}
+
+@test "what could not be told when the unit failed is told by the next run" {
+    mkdir "$T/credentials"
+    echo "SFB_SLACK_WEBHOOK_URL=http://127.0.0.1:1/services/T0/B0/secret-part" >"$T/credentials/sfb.env"
+    run -1 unit_failed oom-kill killed KILL
+    has "$(cat "$T/journal")" 'nobody was told'
+    has_not "$output$(cat "$T/journal")" secret-part
+    hook_start
+    echo x >"$T/no.dump"
+    SFB_SLACK_WEBHOOK_URL=$HOOK run ! sfb verify "$T/no.dump"
+    has "$(head -n 1 "$T/hook" >"$T/first"; json "$T/first" text)" '^❌ signupflow-backup\.service failed$'
+}
+
 @test "when nobody can be told, the journal says that too" {
     SFB=$T/none run -1 unit_failed timeout killed TERM
     has "$(cat "$T/journal")" 'nobody was told'
@@ -357,6 +383,59 @@ END
     sort "$T/args" | diff - <(printf '%s\n' 'backup --environment production' drill prune)
 }
 
+# An API server refuses, or worse passes over, a field that it does not know: each is in Kubernetes's reference.
+@test "every field of the CronJobs is one that Kubernetes has, where it has it, and secrets come from a Secret" {
+    need_yaml
+    yaml - "$D/usr/local/share/sfb/kubernetes/signupflow-backup.yaml" <<'END'
+import sys, yaml
+documents = list(yaml.safe_load_all(open(sys.argv[1])))
+meta = {"name": str, "labels": dict}
+security = {"runAsNonRoot": bool, "runAsUser": int, "runAsGroup": int, "fsGroup": int, "fsGroupChangePolicy": str,
+            "seccompProfile": {"type": str}}
+container = {"name": str, "image": str, "args": [str], "env": [{"name": str, "value": str}],
+             "resources": {"requests": dict, "limits": dict},
+             "securityContext": {"allowPrivilegeEscalation": bool, "readOnlyRootFilesystem": bool, "privileged": bool,
+                                 "capabilities": {"drop": [str]}},
+             "volumeMounts": [{"name": str, "mountPath": str, "readOnly": bool}]}
+pod = {"serviceAccountName": str, "automountServiceAccountToken": bool, "restartPolicy": str, "terminationGracePeriodSeconds": int,
+       "securityContext": security, "containers": [container],
+       "volumes": [{"name": str, "emptyDir": {"sizeLimit": str}, "persistentVolumeClaim": {"claimName": str},
+                    "secret": {"secretName": str, "defaultMode": int}}]}
+kinds = {
+    ("v1", "ServiceAccount"): {"automountServiceAccountToken": bool},
+    ("v1", "PersistentVolumeClaim"): {"spec": {"accessModes": [str], "resources": {"requests": dict}}},
+    ("batch/v1", "CronJob"): {"spec": {
+        "schedule": str, "timeZone": str, "concurrencyPolicy": str, "startingDeadlineSeconds": int, "successfulJobsHistoryLimit": int,
+        "failedJobsHistoryLimit": int, "jobTemplate": {"spec": {
+            "backoffLimit": int, "activeDeadlineSeconds": int, "template": {"metadata": {"labels": dict}, "spec": pod}}}}},
+}
+def fits(what, shape, where):
+    if isinstance(shape, dict):
+        assert isinstance(what, dict), where
+        for key in what:
+            assert key in shape, f"{where}.{key} is no field of Kubernetes"
+            fits(what[key], shape[key], f"{where}.{key}")
+    elif isinstance(shape, list):
+        assert isinstance(what, list) and what, where
+        for n, one in enumerate(what):
+            fits(one, shape[0], f"{where}[{n}]")
+    else:
+        assert type(what) is shape, (where, what)
+for d in documents:
+    fits(d, {"apiVersion": str, "kind": str, "metadata": meta} | kinds[d["apiVersion"], d["kind"]], d["kind"])
+jobs = [d["spec"]["jobTemplate"]["spec"]["template"]["spec"] for d in documents if d["kind"] == "CronJob"]
+assert len(jobs) == 3
+for job in jobs:
+    (settings,) = [v for v in job["volumes"] if v["name"] == "settings"]
+    assert settings["secret"]["defaultMode"] == 0o440
+    (mount,) = [m for m in job["containers"][0]["volumeMounts"] if m["name"] == "settings"]
+    assert mount["readOnly"]
+    assert not [e for e in job["containers"][0]["env"] if "URL" in e["name"] or "KEY" in e["name"] or "PASSWORD" in e["name"]]
+    for kind in ("requests", "limits"):
+        assert "memory" in job["containers"][0]["resources"][kind]
+END
+}
+
 @test "compose's services may write to their volumes and nowhere else" {
     need_yaml
     yaml - "$D/usr/local/share/sfb/compose.yaml" <<'END'
@@ -370,6 +449,10 @@ for name in ("backup", "restore-test", "prune", "doctor"):
     assert targets["/etc/sfb.env"] == ["ro"]
     for setting in ("SFB_WORK_DIR", "SFB_CACHE_DIR", "SFB_STATE_DIR", "SFB_LOG_DIR"):
         assert any((s["environment"][setting] + "/").startswith(t + "/") for t in targets), setting
+    assert s["tmpfs"] == ["/tmp:mode=1777,size=64m"], name
+    assert not s.keys() - {"image", "user", "read_only", "cap_drop", "security_opt", "restart", "stop_grace_period", "environment",
+                           "volumes", "tmpfs", "profiles", "command"}, name
+    assert not [key for key in s["environment"] if not key.startswith("SFB_")], name # secrets are in sfb.env
 assert set(compose["volumes"]) == {"backups", "state"}
 END
 }

@@ -213,6 +213,17 @@ static void assert_target(const char *environment, const char *expected)
     settings_free(s);
 }
 
+static void assert_no_environment(const char *name)
+{
+    struct err err = { 0 };
+    struct settings *s = fresh();
+
+    assert_null(places_target(s, name, &err));
+    assert_int_equal(err.class, ERR_USAGE);
+    assert_true(err.message[0] != '\0' && err.hint[0] != '\0');
+    settings_free(s);
+}
+
 static void targets(void **state)
 {
     (void)state;
@@ -228,8 +239,8 @@ static void targets(void **state)
     assert_target("staging", "postgresql://staging.example:5432/d");
     set("PRODUCTION_DATABASE_URL", ""); /* as a compose file leaves it */
     assert_target("production", "postgresql://any.example:5432/d");
-    assert_target("test", NULL);
-    assert_target("", NULL);
+    assert_no_environment("test");
+    assert_no_environment("");
 }
 
 static void libpq_variables(void **state)

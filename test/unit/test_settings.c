@@ -342,6 +342,52 @@ static void table(void **state)
     }
 }
 
+static void rest(void **state)
+{
+    struct settings *s = NULL;
+    struct err err = { 0 };
+
+    (void)state;
+    forget_environment();
+    setenv("SFB_ALERT_TO", "ops@example.com", 1);
+    write_file("env",
+               "SFB_SMTP_URL=smtp://a\nnonsense\nSFB_JBOS=2\nSFB_SMTP_USER=\"x\nSFB_STATE_DIR=/state\nSFB_APP=shop\n",
+               0600);
+    assert_int_equal(settings_read("env", &s, &err), -1);
+    assert_string_equal(err.message, "env, line 2 is no NAME=VALUE");
+    assert_non_null(strstr(err.hint, "a comment begins with #"));
+    assert_string_equal(settings_get(s, SETTING_SMTP_URL), "smtp://a");
+    assert_string_equal(settings_get(s, SETTING_STATE_DIR), "/state");
+    assert_string_equal(settings_get(s, SETTING_ALERT_TO), "ops@example.com");
+    assert_string_equal(settings_get(s, SETTING_SMTP_USER), "");
+    assert_string_equal(settings_get(s, SETTING_CACHE_DIR), "/var/backups/shop");
+    settings_free(s);
+}
+
+static void nobody_knows_the_name(void **state)
+{
+    struct settings *s = NULL;
+    struct err err = { 0 };
+
+    (void)state;
+    forget_environment();
+    assert_int_equal(settings_read("missing", &s, &err), -1); /* which may have named another one */
+    assert_string_equal(settings_get(s, SETTING_APP), "");
+    assert_string_equal(settings_get(s, SETTING_STATE_DIR), "");
+    assert_string_equal(settings_get(s, SETTING_WORK_DIR), "/tmp");
+    settings_free(s);
+    err_clear(&err);
+    setenv("SFB_APP", "../etc", 1);
+    assert_int_equal(settings_read("/dev/null", &s, &err), -1);
+    assert_string_equal(settings_get(s, SETTING_STATE_DIR), "");
+    settings_free(s);
+    err_clear(&err);
+    setenv("SFB_APP", "shop", 1);
+    assert_int_equal(settings_read("missing", &s, &err), -1);
+    assert_string_equal(settings_get(s, SETTING_STATE_DIR), "/var/lib/shop");
+    settings_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +406,9 @@ int main(void)
         PROMISE_IN_DIR("passwords are masked, also in what libpq would refuse", masks),
         PROMISE_IN_DIR("a secret setting is shown without its secret", shown),
         PROMISE_IN_DIR("every setting has a name of its own and an explanation", table),
+        PROMISE_IN_DIR("a file that is wrong somewhere is read all the same, so that somebody can be told", rest),
+        PROMISE_IN_DIR("where nobody knows the application's name, nobody's directory is taken for its own",
+                       nobody_knows_the_name),
     };
 
     return RUN_PROMISES(tests);
