@@ -4,12 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/os.h"
@@ -33,6 +33,7 @@ struct file {
     struct line *lines;
     size_t n;
     bool open;              /* its last line has no newline */
+    bool cut;               /* its beginning was not read */
     struct audit_head head; /* that stands beside it; seq 0: none */
     uint64_t first;         /* number of its first sound entry, 0: none */
 };
@@ -51,18 +52,50 @@ struct audit_check {
 
 /* ---- reading ---------------------------------------------------------------------------------------------------- */
 
+static int open_file(const char *path, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        err_errno(err, "can't open %s", path);
+        if (errno == ENOENT)
+            err_reclass(err, ERR_NOT_FOUND);
+    }
+    return fd;
+}
+
+/* The last `bytes` of it, or all when there are no more. */
+static int read_end(struct file *f, size_t bytes, struct err *err)
+{
+    int fd = open_file(f->path, err);
+    char *room = buf_reserve(&f->text, bytes);
+    ssize_t n = -1;
+    struct stat st;
+
+    if (fd < 0)
+        return -1;
+    if (room == NULL)
+        buf_check(&f->text, err);
+    else if (fstat(fd, &st) < 0)
+        err_errno(err, "can't read %s", f->path);
+    else
+        n = os_pread(fd, room, bytes, (uint64_t)st.st_size > bytes ? (uint64_t)st.st_size - bytes : 0, f->path, err);
+    if (n >= 0) {
+        f->cut = (uint64_t)st.st_size > bytes;
+        buf_commit(&f->text, (size_t)n);
+    }
+    close(fd);
+    return n < 0 ? -1 : 0;
+}
+
 static int read_text(struct file *f, struct err *err)
 {
     struct unpack *u = NULL;
     ssize_t n = -1;
-    int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    int fd = open_file(f->path, err);
 
-    if (fd < 0) {
-        err_errno(err, "can't open %s", f->path);
-        if (errno == ENOENT)
-            err_reclass(err, ERR_NOT_FOUND);
+    if (fd < 0)
         return -1;
-    }
     u = unpack_open(fd, f->path, err);
     while (u != NULL) {
         char *room = buf_reserve(&f->text, READ_BYTES);
@@ -110,7 +143,28 @@ static int split(struct file *f, struct err *err)
     return 0;
 }
 
-static int read_file(struct file *f, const char *path, struct err *err)
+/* What stands before the first entry that is whole and tells of nothing before it may be the rest of something. Lines are
+ * numbered from where the reading began. */
+static int skip_beginning(struct file *f, struct err *err)
+{
+    size_t skip = 0;
+    char *name = NULL;
+
+    if (asprintf(&name, "the end of %s", f->path) < 0)
+        return err_no_memory(err);
+    free(f->path);
+    f->path = name;
+
+    while (skip < f->n && (skip == 0 || !f->lines[skip].is_entry || !f->lines[skip].entry.sound ||
+                           f->lines[skip].entry.fragment[0] != '\0'))
+        skip++;
+    f->n -= skip;
+    memmove(f->lines, f->lines + skip, f->n * sizeof *f->lines);
+    f->first = f->n > 0 ? f->lines[0].entry.self.seq : 0;
+    return 0;
+}
+
+static int read_file(struct file *f, const char *path, size_t bytes, struct err *err)
 {
     char *head_path = audit_head_path(path);
     int rc = -1;
@@ -123,8 +177,10 @@ static int read_file(struct file *f, const char *path, struct err *err)
     }
     if (head_path != NULL && audit_head_read(head_path, &f->head, err) < 0) /* first: the log may grow */
         goto out;
-    if (read_text(f, err) == 0)
+    if ((bytes < SIZE_MAX ? read_end(f, bytes, err) : read_text(f, err)) == 0)
         rc = split(f, err);
+    if (rc == 0 && f->cut)
+        rc = skip_beginning(f, err);
 out:
     free(head_path);
     return rc;
@@ -139,7 +195,7 @@ static int by_first(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
-struct audit_check *audit_check_open(const char *const *paths, size_t n, struct err *err)
+struct audit_check *audit_check_open_parts(const struct audit_part *parts, size_t n, struct err *err)
 {
     struct audit_check *c = calloc(1, sizeof *c);
 
@@ -151,7 +207,7 @@ struct audit_check *audit_check_open(const char *const *paths, size_t n, struct 
     }
     for (size_t i = 0; i < n; i++) {
         c->n++;
-        if (read_file(&c->files[i], paths[i], err) < 0)
+        if (read_file(&c->files[i], parts[i].path, parts[i].bytes, err) < 0)
             goto fail;
     }
     qsort(c->files, c->n, sizeof *c->files, by_first);
@@ -162,6 +218,22 @@ struct audit_check *audit_check_open(const char *const *paths, size_t n, struct 
 fail:
     audit_check_free(c);
     return NULL;
+}
+
+struct audit_check *audit_check_open(const char *const *paths, size_t n, struct err *err)
+{
+    struct audit_part *parts = calloc(n + 1, sizeof *parts);
+    struct audit_check *c = NULL;
+
+    if (parts == NULL) {
+        err_no_memory(err);
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++)
+        parts[i] = (struct audit_part){ .path = paths[i], .bytes = SIZE_MAX };
+    c = audit_check_open_parts(parts, n, err);
+    free(parts);
+    return c;
 }
 
 int audit_check_mark(struct audit_check *c, const char *where, const char *head, struct err *err)
@@ -435,6 +507,15 @@ static void judge_head(struct judge *j, const struct file *f)
         judge_mark(j, "the head beside it", &f->head);
 }
 
+/* Notes may stand before it. */
+static const char *first_damage(const struct audit_result *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->findings[i].damage)
+            return r->findings[i].text;
+    return "more findings than are kept";
+}
+
 int audit_check_judge(struct audit_check *c, struct audit_result *result, struct err *err)
 {
     struct judge j = { .check = c, .result = result };
@@ -457,7 +538,7 @@ int audit_check_judge(struct audit_check *c, struct audit_result *result, struct
     if (j.failed)
         err_no_memory(err);
     else if (result->damages > 0)
-        err_set(err, ERR_DAMAGED, "the audit log is not what was written: %s", result->findings[0].text);
+        err_set(err, ERR_DAMAGED, "the audit log is not what was written: %s", first_damage(result));
     else
         rc = 0;
 out:
@@ -471,61 +552,4 @@ void audit_result_release(struct audit_result *r)
         free(r->findings[i].text);
     free(r->findings);
     memset(r, 0, sizeof *r);
-}
-
-/* ---- which files ------------------------------------------------------------------------------------------------ */
-
-/* logrotate's names: APP-audit.jsonl.1, .2.gz, or APP-audit.jsonl-20251023. */
-char **audit_check_find_files(const char *dir, const char *app, size_t *n, struct err *err)
-{
-    glob_t found = { 0 };
-    char **paths = NULL;
-    char *base = NULL;
-    struct buf pattern;
-
-    *n = 0;
-    buf_init(&pattern, 65536);
-    if (asprintf(&base, "%s/%s-audit.jsonl", dir, app) < 0) {
-        base = NULL;
-        err_no_memory(err);
-        goto out;
-    }
-    for (const char *c = base; *c != '\0'; c++) {
-        if (strchr("*?[\\", *c) != NULL)
-            buf_putc(&pattern, '\\');
-        buf_putc(&pattern, *c);
-    }
-    buf_puts(&pattern, "*");
-    if (buf_check(&pattern, err) < 0 || glob(pattern.data, 0, NULL, &found) == GLOB_NOSPACE) {
-        err_no_memory(err);
-        goto out;
-    }
-    paths = calloc(found.gl_pathc + 1, sizeof *paths);
-    for (size_t i = 0; paths != NULL && i < found.gl_pathc; i++) {
-        char after = found.gl_pathv[i][strlen(base)];
-
-        if (after != '\0' && after != '.' && after != '-')
-            continue;
-        paths[*n] = strdup(found.gl_pathv[i]);
-        if (paths[*n] == NULL) {
-            audit_check_free_files(paths);
-            paths = NULL;
-            break;
-        }
-        (*n)++;
-    }
-    if (paths == NULL)
-        err_no_memory(err);
-out:
-    globfree(&found);
-    buf_release(&pattern);
-    free(base);
-    return paths;
-}
-
-void audit_check_free_files(char **paths)
-{
-    for (size_t i = 0; paths != NULL && paths[i] != NULL; i++)
-        free(paths[i]);
-    free(paths);
 }

@@ -29,6 +29,13 @@ struct audit_check;
 /* ERR_NOT_FOUND: one of the files is not there; ERR_IO, ERR_DAMAGED: it can't be read. The heads beside the files are
  * read first, so that a run that goes on meanwhile does no harm. */
 struct audit_check *audit_check_open(const char *const *paths, size_t n, struct err *err);
+/* The same of files of which only the end may be read, from an entry on that leans on nothing before it. */
+struct audit_part {
+    const char *path;
+    size_t bytes; /* SIZE_MAX: all of it, compressed or not */
+};
+struct audit_check *audit_check_open_parts(const struct audit_part *parts, size_t n, struct err *err);
+
 /* where: "backup-20251023-020000.dump". ERR_DAMAGED: the text is no head. */
 int audit_check_mark(struct audit_check *c, const char *where, const char *head, struct err *err);
 /* 0, or -1 and ERR_DAMAGED when there is damage; *result is filled either way. */

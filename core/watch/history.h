@@ -23,8 +23,8 @@ struct history {
 /* With no state directory (p->state NULL) nothing is kept, and that is no error. */
 int history_append(const struct places *p, const struct run *r, struct err *err);
 
-/* The run's object in the store. */
-int history_put(struct store *store, const struct run *r, struct err *err);
+/* The run's object in the store: appends its key and what is in it. */
+int history_object(const struct run *r, struct buf *key, struct buf *text, struct err *err);
 
 /* This host's; no file is an empty history. environment NULL: all; else also the runs of no one environment. */
 int history_read(const struct places *p, const char *environment, struct history *h, struct err *err);

@@ -29,23 +29,13 @@ static void put_key(struct buf *out, const struct run *r)
     buf_printf(out, "-%d.json", r->pid);
 }
 
-int history_put(struct store *store, const struct run *r, struct err *err)
+int history_object(const struct run *r, struct buf *key, struct buf *text, struct err *err)
 {
-    struct buf key, text;
-    int rc = -1;
-
-    buf_init(&key, 1024);
-    buf_init(&text, RUN_LINE_MAX);
-    put_key(&key, r);
-    if (run_write(r, &text, err) < 0)
-        goto out;
-    buf_putc(&text, '\n');
-    if (buf_check(&key, err) == 0 && buf_check(&text, err) == 0)
-        rc = store_put(store, key.data, text.data, text.size, "application/json", NULL, err);
-out:
-    buf_release(&key);
-    buf_release(&text);
-    return rc;
+    put_key(key, r);
+    if (run_write(r, text, err) < 0)
+        return -1;
+    buf_putc(text, '\n');
+    return buf_check(key, err) < 0 ? -1 : buf_check(text, err);
 }
 
 /* ---- which there are ------------------------------------------------------------------------------------------- */

@@ -87,7 +87,8 @@ struct report_kept {
 };
 
 /* STATE_DIR/reports/ENV/NAME.html, .json and .txt; and ENV/reports/NAME.* in the store, when the settings name one or the
- * backup came from it: that needs only s3:PutObject. What can't be kept is warned about and is no failure; -1: the report
+ * backup came from it: that needs only s3:PutObject. What the store does not take now is sent by a later run
+ * (outbox.h). What can't be kept is warned about and is no failure; -1: the report
  * could not be made at all. Of the reports in the state directory the newest PROOFS_KEEP stay. */
 int report_keep(const struct settings *s, const struct places *p, const struct report *r, struct report_kept *kept,
                 struct err *err);

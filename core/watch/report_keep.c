@@ -9,23 +9,20 @@
 #include "core/backup/repository.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
+#include "core/watch/outbox.h"
 
 #define PATIENCE 5 /* seconds for a store that is only asked about the past */
 #define PAST 200   /* runs that the store is asked for */
 
 enum { PAGE, JSON, TEXT, FILES };
 
-static const struct {
-    const char *ending, *type;
-} kinds[FILES] = { { ".html", "text/html; charset=utf-8" },
-                   { ".json", "application/json" },
-                   { ".txt", "text/plain; charset=utf-8" } };
+static const char *const endings[FILES] = { ".html", ".json", ".txt" };
 
 int report_write(struct buf *out, const struct report *r, const char *ending, struct err *err)
 {
-    if (strcmp(ending, kinds[JSON].ending) == 0)
+    if (strcmp(ending, endings[JSON]) == 0)
         return report_json(out, r, err);
-    if (strcmp(ending, kinds[TEXT].ending) == 0)
+    if (strcmp(ending, endings[TEXT]) == 0)
         report_text(out, r);
     else
         report_html(out, r);
@@ -115,7 +112,7 @@ static int write_files(const char *directory, const struct buf files[FILES], con
     for (int i = FILES - 1; i >= 0 && rc == 0; i--) {
         char *path = NULL;
 
-        if (asprintf(&path, "%s/%s%s", directory, r->name, kinds[i].ending) < 0)
+        if (asprintf(&path, "%s/%s%s", directory, r->name, endings[i]) < 0)
             return err_no_memory(err);
         rc = os_write_file(path, files[i].data, files[i].size, err);
         if (rc == 0 && i == PAGE)
@@ -148,16 +145,19 @@ static void keep_here(const struct places *p, const struct buf files[FILES], con
 
 /* ---- the store -------------------------------------------------------------------------------------------------- */
 
-static int put_files(struct store *store, const struct buf files[FILES], const struct report *r, struct err *err)
+/* store NULL: they are only kept, until a store takes them. The page is the last one. */
+static int put_files(struct store *store, const struct places *p, const struct buf files[FILES], const struct report *r,
+                     struct err *err)
 {
     int rc = 0;
 
     for (int i = FILES - 1; i >= 0 && rc == 0; i--) {
-        char *key = proofs_key(r->environment, r->name, kinds[i].ending);
+        char *key = proofs_key(r->environment, r->name, endings[i]);
 
         if (key == NULL)
             return err_no_memory(err);
-        rc = store_put(store, key, files[i].data, files[i].size, kinds[i].type, NULL, err);
+        rc = store != NULL ? outbox_put(store, p, key, files[i].data, files[i].size, err)
+                           : outbox_keep(p, key, files[i].data, files[i].size, err);
         free(key);
     }
     return rc;
@@ -165,7 +165,7 @@ static int put_files(struct store *store, const struct buf files[FILES], const s
 
 static int name_url(struct store *store, const struct report *r, char **url, struct err *err)
 {
-    char *key = proofs_key(r->environment, r->name, kinds[PAGE].ending);
+    char *key = proofs_key(r->environment, r->name, endings[PAGE]);
     struct buf text;
     int rc = -1;
 
@@ -181,19 +181,26 @@ static int name_url(struct store *store, const struct report *r, char **url, str
     return rc;
 }
 
-static void keep_stored(const struct settings *s, const struct buf files[FILES], const struct report *r,
-                        struct report_kept *kept)
+static void tell_trouble(const struct report *r, const struct err *err, bool waits)
 {
-    struct err err = { 0 };
+    warn(waits ? "the report is not in the store yet, the next run sends it" : "the report is not in the store", err);
+    if (!waits)
+        log_warn("other hosts can't see it; to allow that, s3:PutObject is needed on %s/reports/", r->environment);
+}
+
+static void keep_stored(const struct settings *s, const struct places *p, const struct buf files[FILES],
+                        const struct report *r, struct report_kept *kept)
+{
+    struct err err = { 0 }, ignored = { 0 };
     struct store *store;
+    bool waits;
 
     if (!has_store(s, r->drill))
         return;
+    waits = put_files(NULL, p, files, r, &ignored) == 0 && p->state != NULL;
     store = repository_open(s, NULL, STORE_WRITE, &err);
-    if (store == NULL || put_files(store, files, r, &err) < 0 || name_url(store, r, &kept->url, &err) < 0) {
-        warn("the report is not in the store", &err);
-        log_warn("other hosts can't see it; to allow that, s3:PutObject is needed on %s/reports/", r->environment);
-    }
+    if (store == NULL || put_files(store, p, files, r, &err) < 0 || name_url(store, r, &kept->url, &err) < 0)
+        tell_trouble(r, &err, waits && !store_was_denied(&err));
     store_close(store);
 }
 
@@ -207,11 +214,11 @@ int report_keep(const struct settings *s, const struct places *p, const struct r
     for (int i = 0; i < FILES; i++) {
         buf_init(&files[i], REPORT_MAX);
         if (rc == 0)
-            rc = report_write(&files[i], r, kinds[i].ending, err);
+            rc = report_write(&files[i], r, endings[i], err);
     }
     if (rc == 0) {
         keep_here(p, files, r, kept);
-        keep_stored(s, files, r, kept);
+        keep_stored(s, p, files, r, kept);
     }
     for (int i = 0; i < FILES; i++)
         buf_release(&files[i]);

@@ -152,6 +152,8 @@ void status_release_facts(struct status_facts *facts)
     }
     free(facts->backups);
     free(facts->environment);
+    free(facts->audit_damage);
+    free(facts->audit_trouble);
     free(facts->store_trouble);
     free(facts->orphan);
     free(facts->disagreement);

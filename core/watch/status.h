@@ -46,6 +46,12 @@ struct status_facts {
     size_t n_backups;
     struct proofs proofs; /* the drills' reports */
 
+    bool audit_read;        /* the audit log, or its newest part, was compared with its chain */
+    char *audit_damage;     /* what is wrong with it; NULL: nothing */
+    char *audit_trouble;    /* why it could not be read; NULL: it could, or there is none */
+    uint64_t audit_entries; /* how many were looked at */
+    uint64_t audit_first;   /* the number of the first of them; 0: none */
+
     bool store_asked;          /* a store was named, or is known to be used */
     bool store_listed;         /* it has told what it holds */
     bool store_denied;         /* this identity may not list it */

@@ -3,8 +3,8 @@
  *
  * One list of the environment's keys tells which backups the store holds, whole or not, so that a thousand of them are
  * no more work than their names; no manifest is fetched. Runs that the store remembers and this host does not are (newest
- * STATUS_RUNS). Changes nothing but this host's history, which learns them. Nothing is waited for long, and a store that
- * can't be asked is a fact like others.
+ * STATUS_RUNS). Changes nothing but this host's history, which learns them, and of a run that died without a word it
+ * tells whoever is to know (alert.h). Nothing is waited for long, and a store that can't be asked is a fact like others.
  */
 #pragma once
 #include "core/backup/settings.h"

@@ -171,7 +171,7 @@ static int note_trouble(struct status_gathering *g, const struct err *trouble, s
         log_debug("what the store remembers is not known: %s", trouble->message);
         return 0;
     }
-    f->store_denied = strstr(trouble->message, "AccessDenied") != NULL;
+    f->store_denied = store_was_denied(trouble);
     f->store_trouble = strdup(trouble->message);
     return f->store_trouble != NULL ? 0 : err_no_memory(err);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* status_places.c - is what was made where it belongs, and will the way there be open tomorrow? */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -11,6 +12,7 @@
 #define VERIFY_DAMAGED 2 /* exit code of `sfb verify` */
 #define NOT_GRAVE (-1)
 #define ERR_SHOWN 200 /* letters of somebody else's message */
+#define AUDIT_SHOWN 300
 
 /* ---- other runs ------------------------------------------------------------------------------------------------- */
 
@@ -149,6 +151,28 @@ static void check_history(struct status *s)
     status_measure(c, STATUS_NUMBER, (double)n, 0, NAN);
 }
 
+/* ---- who did what ----------------------------------------------------------------------------------------------- */
+
+static void check_audit(struct status *s)
+{
+    static const char name[] = "audit", title[] = "Audit log";
+    const struct status_facts *f = s->facts;
+    bool many = f->audit_entries != 1;
+
+    if (f->audit_trouble != NULL)
+        status_add(s, name, title, STATUS_UNKNOWN, "it can't be read: %.*s", ERR_SHOWN, f->audit_trouble);
+    else if (f->audit_damage != NULL)
+        status_add(s, name, title, STATUS_CRITICAL, "%.*s; `sfb verify --audit` tells all", AUDIT_SHOWN,
+                   f->audit_damage);
+    else if (f->audit_read && f->audit_first > 1)
+        status_add(s, name, title, STATUS_OK,
+                   "the newest %" PRIu64 " entr%s, from %" PRIu64 " on, %s as written; `sfb verify --audit` reads all",
+                   f->audit_entries, many ? "ies" : "y", f->audit_first, many ? "are" : "is");
+    else if (f->audit_read)
+        status_add(s, name, title, STATUS_OK, "%s%" PRIu64 " entr%s as written", many ? "all " : "", f->audit_entries,
+                   many ? "ies are" : "y is");
+}
+
 void status_check_places(struct status *s)
 {
     check_newest(s, RUN_VERIFY, "verification", "Verification", VERIFY_DAMAGED);
@@ -159,4 +183,5 @@ void status_check_places(struct status *s)
     check_clock(s);
     check_certificate(s);
     check_history(s);
+    check_audit(s);
 }

@@ -4,52 +4,17 @@
 #include <string.h>
 
 #include "core/backup/places.h"
-#include "core/backup/repository.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/watch/alert.h"
-#include "core/watch/history.h"
 #include "core/watch/marker.h"
+#include "core/watch/record.h"
 #include "core/watch/status_gather.h"
-
-#define PATIENCE 10         /* seconds for a store that does not answer: the run is over, and somebody may wait */
-#define PATIENCE_SIGNALED 3 /* somebody does */
 
 static bool is_watched(const struct run *r)
 {
     return r != NULL && r->begun && !r->unrecorded;
-}
-
-/* ---- the history ----------------------------------------------------------------------------------------------- */
-
-/* Without the state directory there is no record but this. So a store is asked that was named, or that has the backup;
- * one that does not want it (the contract's restore role may only read) is no trouble, nor is one without credentials. */
-static void put_record(const struct settings *s, const struct run *r)
-{
-    unsigned seconds = r->signal != 0 ? PATIENCE_SIGNALED : PATIENCE;
-    struct err err = { 0 };
-    struct store *store;
-
-    if (r->local || !(r->stored || settings_given(s, SETTING_BUCKET)))
-        return;
-    store = repository_open_briefly(s, NULL, STORE_WRITE, seconds, &err);
-    if (store == NULL || repository_check(store, &err) < 0 || history_put(store, r, &err) < 0) {
-        if (r->stored && strstr(err.message, "AccessDenied") == NULL)
-            log_warn("the store has no record of this run: %s", err.message);
-        else
-            log_debug("the store has no record of this run: %s", err.message);
-    }
-    store_close(store);
-}
-
-static void remember(const struct settings *s, const struct places *p, const struct run *r)
-{
-    struct err err = { 0 };
-
-    if (history_append(p, r, &err) < 0)
-        log_warn("this run is not in the history: %s", err.message);
-    put_record(s, r);
 }
 
 /* ---- runs that ended without a word ------------------------------------------------------------------------------ */
@@ -65,7 +30,7 @@ static void find_dead(void *cookie, const struct run *r)
     char when[CLOCK_TEXT];
 
     log_warn("the %s of %s UTC (pid %d): %s", run_kind_name(r->kind), clock_log(when, r->started), r->pid, r->error);
-    remember(f->settings, f->places, r);
+    record_run(f->settings, f->places, r, true);
     alert_run(f->settings, f->places, r);
 }
 
@@ -111,7 +76,7 @@ void watch_end(const struct settings *s, const struct run *r)
     }
     os_signals_shield(true); /* one that ended the run must not end what tells of it */
     places_open_state(s, &places);
-    remember(s, &places, r);
+    record_run(s, &places, r, true);
     marker_clear();
     alert_run(s, &places, r);
     places_release(&places);

@@ -133,8 +133,37 @@ END
     run -0 --separate-stderr sfb backup
     has "$stderr" "the backup of .* \(pid $PID\): it ended without a word"
     [ "$(HISTORY | grep -c '"exit_code":137')" = 2 ]
-    [ "$(keys production/history/.*backup | wc -l)" = 2 ] # the first one's finder only looked
+    [ "$(keys production/history/.*backup | wc -l)" = 3 ] # the first one's, too, whose finder only looked
+    [ -z "$(ls "$SFB_STATE_DIR/outbox")" ]
     [ "$(find "$SFB_STATE_DIR" -name 'running-*' | wc -l)" = 0 ]
+}
+
+@test "what a store that was away did not get is sent by the next run that reaches it, once and as it was" {
+    there=$AWS_ENDPOINT_URL_S3
+    export AWS_ENDPOINT_URL_S3=https://localhost:1
+    SFB_S3_RETRY_SECONDS=0 run -3 --separate-stderr sfb backup
+    SFB_S3_RETRY_SECONDS=0 run -3 --separate-stderr sfb backup
+    [ "$(find "$SFB_STATE_DIR/outbox" -type f | wc -l)" = 2 ]
+    AWS_ENDPOINT_URL_S3=$there
+    run -0 --separate-stderr sfb backup --local-only # it does not ask the store
+    [ "$(find "$SFB_STATE_DIR/outbox" -type f | wc -l)" = 2 ]
+    run -0 --separate-stderr sfb backup
+    [ "$(keys production/history/ | wc -l)" = 3 ]
+    for key in $(keys production/history/); do s3_call GET "$SFB_BUCKET/$key"; done | sort | diff - <(HISTORY | grep -v '"local":true' | sort)
+    [ -z "$(ls "$SFB_STATE_DIR/outbox")" ]
+}
+
+@test "a run that is killed while its record is on its way leaves it to the next" {
+    run -0 --separate-stderr sfb backup
+    mv "$SFB_STATE_DIR/history.jsonl" "$T/kept"
+    key=$(keys production/history/)
+    mkdir -p "$SFB_STATE_DIR/outbox"
+    s3_call DELETE "$SFB_BUCKET/$key"
+    cp "$T/kept" "$SFB_STATE_DIR/outbox/${key//\//%}" # as it stands before it is sent
+    printf 'half' >"$SFB_STATE_DIR/outbox/.${key//\//%}.partial-999999"
+    run -0 --separate-stderr sfb backup
+    [ "$(s3_call GET "$SFB_BUCKET/$key")" = "$(<"$T/kept")" ]
+    [ -z "$(ls -A "$SFB_STATE_DIR/outbox")" ]
 }
 
 @test "a backup that finds another one at work is remembered as such" {
@@ -222,6 +251,27 @@ END
     [ "$(last kind)" = restore ]
 }
 
+@test "a role that may put backups and nothing else goes on, and it is said once" {
+    cat >"$T/policy.json" <<END
+{ "Version": "2012-10-17", "Statement": [ { "Effect": "Allow", "Principal": { "AWS": ["arn:aws:iam:::user/backup"] },
+    "Action": "s3:PutObject", "Resource": ["arn:aws:s3:::$SFB_BUCKET/production/daily/*", "arn:aws:s3:::$SFB_BUCKET/production/weekly/*",
+        "arn:aws:s3:::$SFB_BUCKET/production/monthly/*"] } ] }
+END
+    s3_call PUT "$SFB_BUCKET?policy=" --data-binary "@$T/policy.json" >/dev/null
+    s3_environment BACKUPKEY00000000000 backup-secret-0123456789
+    run -0 --separate-stderr sfb backup
+    [ "$(grep -c 'but no records of runs.*s3:PutObject is needed on production/history/' <<<"$stderr")" = 1 ]
+    run -0 --separate-stderr sfb backup
+    [ -z "$stderr" ]
+    [ -z "$(keys history/)$(ls "$SFB_STATE_DIR/outbox")" ]
+    [ "$(lines)" = 2 ]
+    s3_call DELETE "$SFB_BUCKET?policy="
+    contract_policy
+    run -0 --separate-stderr sfb backup
+    [ -z "$stderr" ]
+    [ "$(keys production/history/ | wc -l)" = 1 ]
+}
+
 @test "a state directory that can't be used is done without, with one warning; the store remembers" {
     : >"$T/file"
     run -0 --separate-stderr sfb backup
@@ -232,6 +282,72 @@ END
     has "$(stored verify)" '"kind":"verify"'
     SFB_STATE_DIR=$T/file/state run -6 --separate-stderr sfb backup # it was named, and locks belong there
     [ "$(keys production/history/.*backup | wc -l)" = 2 ]
+}
+
+@test "a full disk under the state directory costs the line, not the backup; the store remembers" {
+    need_small_fs
+    mkdir "$T/small"
+    export SFB_STATE_DIR=$T/small
+    # shellcheck disable=SC2016 # for the inner shell
+    run -0 --separate-stderr small_fs 64k "$T/small" bash -c 'head -c 65536 /dev/zero >"$T/small/full" 2>/dev/null
+        "$SFB" backup || exit
+        [ ! -s "$T/small/history.jsonl" ]'
+    has "$output" 'Backup completed successfully'
+    has "$stderr" 'this run is not in the history: .*No space left'
+    [ "$(keys production/history/ | wc -l)" = 1 ]
+}
+
+@test "a history that somebody else owns costs the line, not the backup; the store remembers" {
+    is_root || skip "we are nobody else"
+    chmod 755 "$SFB_STATE_DIR"
+    chmod 777 "$SFB_CACHE_DIR" "$SFB_WORK_DIR" "$SFB_LOG_DIR" "$SFB_STATE_DIR"
+    run -0 --separate-stderr sfb backup --local-only
+    chmod 666 "$SFB_STATE_DIR"/*.lock "$SFB_LOG_DIR"/*
+    run -0 --separate-stderr as_user "$SFB" backup
+    has "$stderr" 'this run is not in the history: .*Permission denied'
+    [ "$(lines)" = 1 ]
+    [ "$(keys production/history/ | wc -l)" = 1 ]
+}
+
+@test "a line of ten megabytes, NULs and half a line harm no other, and status counts them" {
+    for _ in 1 2; do run -0 --separate-stderr sfb backup --local-only; done
+    sed -n 1p "$SFB_STATE_DIR/history.jsonl" >"$T/first"
+    {
+        head -c 4000000 /dev/zero
+        echo
+        head -c 10000000 /dev/zero | tr '\0' x
+        echo
+        tail -n 1 "$SFB_STATE_DIR/history.jsonl"
+        head -c 100 "$T/first"
+    } >"$T/bent"
+    cp "$T/bent" "$SFB_STATE_DIR/history.jsonl"
+    run -1 --separate-stderr sfb status --local-only
+    has "$output" '^⚠️  History: 3 records can.t be read'
+    has "$output" 'Backup success rate: 1 of 1'
+    run -0 --separate-stderr sfb backup --local-only
+    [ "$(stat -c %s "$SFB_STATE_DIR/history.jsonl")" -lt 9000000 ] # cut to its newest half, from a line's beginning on
+    run -1 --separate-stderr sfb status --local-only
+    has "$output" 'Backup success rate: 2 of 2'
+}
+
+@test "ten thousand runs are known to status in less than 64 MiB" {
+    run -0 --separate-stderr sfb backup --local-only
+    python3 - "$SFB_STATE_DIR/history.jsonl" <<'END'
+import datetime, json, sys
+line = json.loads(open(sys.argv[1]).read())
+start = datetime.datetime.fromisoformat(line["started"].rstrip("Z"))
+with open(sys.argv[1], "w") as f:
+    for n in range(10000, 0, -1):
+        when = start - datetime.timedelta(hours=n)
+        f.write(json.dumps(line | {"started": when.isoformat() + "Z", "backup": when.strftime("backup-%Y%m%d-%H%M%S.dump")}) + "\n")
+END
+    python3 -c '
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print("memory", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)' env SFB_DRILL_DAYS=0 "$SFB" status --local-only >"$T/out"
+    has "$(<"$T/out")" 'Backup success rate: 16[78] of 16[78]'
+    [ "$(sed -n 's/^memory //p' "$T/out")" -lt 65536 ]
 }
 
 @test "a fresh host learns the past from the store, and remembers it" {

@@ -177,6 +177,22 @@ Text().feed(open(sys.argv[1]).read())' "$1" | tr -s ' \n' ' '; }
     has "$stderr" 'the report is not in the store'
 }
 
+@test "a report that the store did not get is sent by the next run that reaches it" {
+    take_backup
+    export SFB_BUCKET=file://$T/away
+    : >"$T/away" # no directory
+    run -0 --separate-stderr sfb drill "$BACKUP"
+    has "$stderr" 'the report is not in the store yet, the next run sends it'
+    name=$(the_report)
+    rm "$T/away"
+    run -0 sfb verify "$BACKUP"
+    for ending in html json txt; do
+        cmp "$REPORTS/$name.$ending" "$T/away/production/reports/$name.$ending"
+    done
+    [ -z "$(ls "$SFB_STATE_DIR/outbox")" ]
+    [ "$(find "$T/away/production/history" -name '*-drill-*.json' | wc -l)" = 1 ]
+}
+
 @test "prune keeps the newest sixty reports, and older ones that prove a backup which is still there" {
     use_store
     sfb backup >/dev/null

@@ -162,6 +162,36 @@ level() {
     [ "$(level open_uploads)" = warning ]
 }
 
+@test "an audit log that somebody has bent is critical, and says what and where; one that may not be read is not" {
+    run -0 --separate-stderr sfb backup --local-only
+    log=$SFB_LOG_DIR/signupflow-audit.jsonl
+    [ "$(level audit)" = ok ]
+    run -0 --separate-stderr sfb status --local-only
+    has "$output" '^✅ Audit log: all 3 entries are as written'
+    cp "$log" "$T/kept"
+    sed -i '2s/INFO/WARN/' "$log"
+    run -2 --separate-stderr sfb status --local-only
+    has "${lines[0]}" "^CRITICAL - Audit log: .*$log, line 2: entry 2 was changed"
+    has "$output" '`sfb verify --audit` tells all'
+    sed 2d "$T/kept" >"$log"
+    [ "$(level audit)" = critical ]
+    head -n 2 "$T/kept" >"$log"
+    [ "$(level audit)" = critical ]
+    rm "$log"
+    [ "$(level audit)" = critical ]
+    has "$(<"$T/status.json")" 'signupflow-audit\.jsonl is gone, with 3 entries'
+    cp "$T/kept" "$log"
+    chmod 600 "$log"
+    chmod 755 "$SFB_LOG_DIR" "$SFB_STATE_DIR" "$SFB_CACHE_DIR"
+    chmod 644 "$SFB_STATE_DIR/history.jsonl"
+    if is_root; then
+        run -0 --separate-stderr as_user "$SFB" status --local-only
+        has "$output" "^➖ Audit log: it can't be read: .*Permission denied"
+    fi
+    rm "$log" "${log%.jsonl}.head" # nobody keeps one
+    [ "$(level audit)" = none ]
+}
+
 @test "an identity that may not list is told what this host knows" {
     run -0 --separate-stderr sfb backup
     s3_call PUT "$SFB_BUCKET?policy=" --data-binary '{ "Version": "2012-10-17", "Statement": [ { "Effect": "Allow",

@@ -483,6 +483,35 @@ static void test_others(void **state)
 
 /* ---- printed ----------------------------------------------------------------------------------------------------- */
 
+static void assert_audit(const struct status_facts *f, enum status_level level, const char *text)
+{
+    struct status s = judged(f);
+    const struct status_check *c = status_find(&s, "audit");
+
+    assert_non_null(c);
+    assert_int_equal(c->level, level);
+    assert_string_equal(c->text, text);
+}
+
+static void test_audit(void **state)
+{
+    struct status_facts f = fine();
+
+    (void)state;
+    assert_level(&f, "audit", -1);
+    f.audit_read = true;
+    f.audit_entries = 57;
+    f.audit_first = 1;
+    assert_audit(&f, STATUS_OK, "all 57 entries are as written");
+    f.audit_first = 9000;
+    assert_audit(&f, STATUS_OK, "the newest 57 entries, from 9000 on, are as written; `sfb verify --audit` reads all");
+    f.audit_damage = strdup("line 2: entry 2 was changed");
+    assert_audit(&f, STATUS_CRITICAL, "line 2: entry 2 was changed; `sfb verify --audit` tells all");
+    f.audit_trouble = strdup("Permission denied");
+    assert_audit(&f, STATUS_UNKNOWN, "it can't be read: Permission denied");
+    status_release_facts(&f);
+}
+
 static void test_line(void **state)
 {
     struct status_facts f = fine();
@@ -561,6 +590,7 @@ int main(void)
         PROMISE("copies that are gone or changed are critical, unfinished ones a warning", test_copies),
         PROMISE("clock and certificate have limits on both sides", test_way_there),
         PROMISE("verify, prune and the history have their say", test_others),
+        PROMISE("an audit log that is not what was written is critical", test_audit),
         PROMISE("the first line is what a monitoring plugin prints", test_line),
         PROMISE("metrics stand together by name, labels are escaped, the unknown has none", test_metrics),
     };
