@@ -16,9 +16,10 @@ static const char usage[] =
     "status [OPTIONS]\n"
     "\n"
     "Judges what is known of an environment's backups: is there a new one, do they succeed, were they shown to come\n"
-    "back, are they where they belong, is the audit log as written? This host's history tells, and the store. The first line and the exit code are a\n"
-    "monitoring plugin's. The limits: SFB_SCHEDULE_HOURS, SFB_DRILL_DAYS, SFB_RTO_MINUTES; an hour for a backup; half as\n"
-    "much again, or half as much less, in seven days for its size. Backups write SFB_METRICS_FILE by themselves.\n"
+    "back, are they where they belong, is the audit log as it was written? This host's history tells, and the store.\n"
+    "The first line and the exit code are a monitoring plugin's. The limits: SFB_SCHEDULE_HOURS, SFB_DRILL_DAYS,\n"
+    "SFB_RTO_MINUTES; an hour for a backup; half as much again, or half as much less, in seven days for its size.\n"
+    "Backups write SFB_METRICS_FILE by themselves.\n"
     "\n"
     "A digest goes where alerts go (`sfb alert --help`): daily, what is at warning or worse, and nothing when all is\n"
     "well; weekly, what was backed up and proven, in any case. It ends with 0 when it was told.\n";
