@@ -137,6 +137,25 @@ static int plan_snapshot(struct making *m, struct err *err)
     return p->stream ? 0 : snapshot_check_space(&m->snapshot_params, err);
 }
 
+static struct promotion_params promotion_of(const struct making *m)
+{
+    return (struct promotion_params){
+        .settings = m->params->settings,
+        .state_dir = m->places.state,
+        .environment = m->params->environment,
+        .started = m->snapshot_params.started,
+    };
+}
+
+static int take_streamed(struct making *m, struct err *err)
+{
+    struct promotion_params p = promotion_of(m);
+
+    if (m->params->label == NULL || *m->params->label == '\0')
+        promotion_prepare(&p, m->shipment);
+    return snapshot_take_streamed(&m->snapshot_params, shipment_stream(m->shipment), &m->snapshot, err);
+}
+
 static int take(struct making *m, struct err *err)
 {
     char duration[TEXT_SHORT], size[TEXT_SHORT], *blank;
@@ -144,9 +163,7 @@ static int take(struct making *m, struct err *err)
 
     log_step("Starting pg_dump...");
     m->snapshot_params.started = clock_now();
-    if ((m->params->stream
-             ? snapshot_take_streamed(&m->snapshot_params, shipment_stream(m->shipment), &m->snapshot, err)
-             : snapshot_take(&m->snapshot_params, &m->snapshot, err)) < 0)
+    if ((m->params->stream ? take_streamed(m, err) : snapshot_take(&m->snapshot_params, &m->snapshot, err)) < 0)
         return -1;
     m->taken = true;
     text_duration(duration, manifest->dump_seconds);
@@ -245,23 +262,12 @@ static void say_seen(const struct making *m, const struct store_result *result)
         log_step("Verified by the store: it was told the MD5 of each part");
 }
 
-/* The backup is good whatever happens to its copies in other tiers: what could not be promoted is warned about. */
 static void promote(struct making *m)
 {
-    struct promotion_params p = {
-        .settings = m->params->settings,
-        .state_dir = m->places.state,
-        .environment = m->params->environment,
-        .started = m->snapshot.manifest.started,
-    };
-    struct err trouble = { 0 };
+    struct promotion_params p = promotion_of(m);
 
-    if (m->snapshot.manifest.tier == TIER_DAILY &&
-        promotion_run(&p, m->shipment, &m->snapshot, &m->weekly, &m->monthly, &trouble) < 0) {
-        log_warn("no weekly or monthly copy was made: %s", trouble.message);
-        if (trouble.hint[0])
-            log_warn("%s", trouble.hint);
-    }
+    if (m->snapshot.manifest.tier == TIER_DAILY)
+        promotion_run(&p, m->shipment, &m->snapshot, &m->weekly, &m->monthly);
 }
 
 static void say_verified(struct making *m)

@@ -7,7 +7,10 @@
 
 #include "core/backup/repository.h"
 #include "core/base/clock.h"
+#include "core/base/log.h"
 #include "core/base/os.h"
+
+#define PREPARE_SECONDS 5 /* a snapshot is open meanwhile */
 
 /* ---- what the store says --------------------------------------------------------------------------------------- */
 
@@ -22,17 +25,16 @@ static int note_newest(void *cookie, const struct store_item *item, struct err *
     return 0;
 }
 
-/* The newest backup in a tier. -1: the store may not be listed. */
-static int newest_stored(const struct promotion_params *p, enum tier tier, time_t *started)
+/* The newest backup in a tier of the store, which is closed. -1: it can't be listed, and why. */
+static int newest_stored(const struct promotion_params *p, struct store *store, enum tier tier, time_t *started,
+                         struct err *why)
 {
-    struct err ignored = { 0 };
-    struct store *store = repository_open(p->settings, NULL, STORE_READ, &ignored);
     char *prefix = repository_key(p->environment, tier, "");
     int rc = -1;
 
     *started = 0;
     if (store != NULL && prefix != NULL)
-        rc = store_list(store, prefix, note_newest, started, &ignored);
+        rc = store_list(store, prefix, note_newest, started, why);
     store_close(store);
     free(prefix);
     return rc;
@@ -79,35 +81,62 @@ static void remember(const struct promotion_params *p, enum tier tier)
 
 /* ---- deciding -------------------------------------------------------------------------------------------------- */
 
+static bool is_first_since(const struct promotion_params *p, enum tier tier, time_t newest)
+{
+    return newest < (tier == TIER_WEEKLY ? clock_week_start(p->started) : clock_month_start(p->started));
+}
+
 static bool is_due(const struct promotion_params *p, enum tier tier)
 {
-    time_t since = tier == TIER_WEEKLY ? clock_week_start(p->started) : clock_month_start(p->started);
+    struct err ignored = { 0 };
     time_t newest;
 
-    if (newest_stored(p, tier, &newest) < 0)
+    if (newest_stored(p, repository_open(p->settings, NULL, STORE_READ, &ignored), tier, &newest, &ignored) < 0)
         newest = newest_remembered(p, tier);
-    return newest < since;
+    return is_first_since(p, tier, newest);
 }
 
-static int promote(const struct promotion_params *p, struct shipment *ship, const struct snapshot *s, enum tier tier,
-                   int days, bool *done, struct err *err)
+static bool promote(const struct promotion_params *p, struct shipment *ship, const struct snapshot *s, enum tier tier,
+                    int days)
 {
+    struct err trouble = { 0 };
+
     if (!is_due(p, tier))
-        return 0;
-    if (shipment_promote(ship, s, tier, days, err) < 0)
-        return -1;
+        return false;
+    if (shipment_promote(ship, s, tier, days, &trouble) < 0) {
+        log_warn("no %s copy was made: %s", manifest_tier_name(tier), trouble.message);
+        if (trouble.hint[0])
+            log_warn("%s", trouble.hint);
+        return false;
+    }
     remember(p, tier);
-    *done = true;
-    return 0;
+    return true;
 }
 
-int promotion_run(const struct promotion_params *p, struct shipment *ship, const struct snapshot *s, bool *weekly,
-                  bool *monthly, struct err *err)
+static bool has_tiers(const struct promotion_params *p)
 {
-    *weekly = *monthly = false;
-    if (strcmp(p->environment, "production") != 0)
-        return 0;
-    if (promote(p, ship, s, TIER_WEEKLY, PROMOTION_WEEKLY_DAYS, weekly, err) < 0)
-        return -1;
-    return promote(p, ship, s, TIER_MONTHLY, PROMOTION_MONTHLY_DAYS, monthly, err);
+    return strcmp(p->environment, "production") == 0;
+}
+
+void promotion_prepare(const struct promotion_params *p, struct shipment *ship)
+{
+    struct err why = { 0 };
+    struct store *store;
+    time_t newest;
+
+    if (!has_tiers(p))
+        return;
+    store = repository_open_briefly(p->settings, NULL, STORE_READ, PREPARE_SECONDS, &why);
+    if (newest_stored(p, store, TIER_WEEKLY, &newest, &why) == 0 || !store_was_denied(&why))
+        return;
+    for (enum tier tier = TIER_WEEKLY; tier <= TIER_MONTHLY; tier++)
+        if (is_first_since(p, tier, newest_remembered(p, tier)))
+            shipment_send_twice(ship, tier);
+}
+
+void promotion_run(const struct promotion_params *p, struct shipment *ship, const struct snapshot *s, bool *weekly,
+                   bool *monthly)
+{
+    *weekly = has_tiers(p) && promote(p, ship, s, TIER_WEEKLY, PROMOTION_WEEKLY_DAYS);
+    *monthly = has_tiers(p) && promote(p, ship, s, TIER_MONTHLY, PROMOTION_MONTHLY_DAYS);
 }

@@ -18,6 +18,11 @@ struct promotion_params {
     time_t started; /* of the backup */
 };
 
-/* Makes the copies that are due; *weekly and *monthly tell which were made. */
-int promotion_run(const struct promotion_params *p, struct shipment *ship, const struct snapshot *s, bool *weekly,
-                  bool *monthly, struct err *err);
+/* Before a stream begins: where the server will hardly copy, since it does not even let us look, the copies that are
+ * due are sent while it passes. */
+void promotion_prepare(const struct promotion_params *p, struct shipment *ship);
+
+/* Makes the copies that are due; *weekly and *monthly tell which were made. The backup is good whatever becomes of them:
+ * what could not be made is warned about. */
+void promotion_run(const struct promotion_params *p, struct shipment *ship, const struct snapshot *s, bool *weekly,
+                   bool *monthly);

@@ -11,6 +11,14 @@
 #include "core/base/log.h"
 #include "core/base/os.h"
 
+/* The same stream, to another tier's key. */
+struct copy {
+    enum tier tier;
+    char *key;
+    struct upload *upload; /* NULL: it has failed */
+    struct err trouble;
+};
+
 struct shipment {
     struct store *store;
     const char *environment, *label, *extension;
@@ -22,6 +30,8 @@ struct shipment {
     struct buf url;
     bool completed, published;
     struct err trouble; /* what made an upload fail while the dump went on */
+    struct copy copies[SHIPMENT_COPIES];
+    size_t n_copies;
 };
 
 /* ---- while the dump grows -------------------------------------------------------------------------------------- */
@@ -43,10 +53,11 @@ static int begin(struct shipment *ship, const struct upload_params *p, time_t st
     return ship->upload != NULL ? 0 : -1;
 }
 
+/* A name is a second: where the server can, it sees to it that another host's backup of that second is not replaced. */
 static int ship_begin(void *cookie, int fd, time_t started, uint64_t table_bytes, struct err *err)
 {
     struct shipment *ship = cookie;
-    struct upload_params p = { .expected_size = table_bytes };
+    struct upload_params p = { .expected_size = table_bytes, .if_absent = true };
 
     ship->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (ship->fd < 0)
@@ -71,27 +82,83 @@ static int ship_advance(void *cookie, uint64_t size)
 
 /* ---- while it passes ------------------------------------------------------------------------------------------- */
 
-/* No file claims the name: where the server can, it sees to it that nothing is replaced. */
+static void give_up_copy(struct copy *c)
+{
+    upload_free(c->upload);
+    c->upload = NULL;
+}
+
+static void begin_copies(struct shipment *ship, const struct upload_params *p)
+{
+    for (size_t i = 0; i < ship->n_copies; i++) {
+        struct copy *c = &ship->copies[i];
+
+        c->key = repository_key(ship->environment, c->tier, ship->file);
+        if (c->key == NULL)
+            err_no_memory(&c->trouble);
+        else
+            c->upload = upload_begin(ship->store, c->key, p, &c->trouble);
+    }
+}
+
 static int stream_begin(void *cookie, time_t started, uint64_t expected, struct err *err)
 {
-    struct upload_params p = { .expected_size = expected, .if_absent = true };
+    struct shipment *ship = cookie;
+    struct upload_params p = { .expected_size = expected, .if_absent = true, .share = 1 + (unsigned)ship->n_copies };
+    struct err little = { 0 };
 
-    return begin(cookie, &p, started, err);
+    if (ship->n_copies == 0)
+        return begin(ship, &p, started, err);
+    if (begin(ship, &p, started, &little) == 0) {
+        begin_copies(ship, &p);
+        return 0;
+    }
+    free(ship->file);
+    free(ship->key);
+    buf_reset(&ship->url);
+    for (size_t i = 0; i < ship->n_copies; i++)
+        ship->copies[i].trouble = little;
+    p.share = 1;
+    return begin(ship, &p, started, err);
 }
 
 static int stream_hold(void *cookie, uint64_t contents, struct err *err)
 {
-    return upload_hold(((struct shipment *)cookie)->upload, contents, err);
+    struct shipment *ship = cookie;
+
+    for (size_t i = 0; i < ship->n_copies; i++) {
+        struct copy *c = &ship->copies[i];
+
+        if (c->upload != NULL && upload_hold(c->upload, contents, &c->trouble) < 0)
+            give_up_copy(c);
+    }
+    return upload_hold(ship->upload, contents, err);
 }
 
 static int stream_write(void *cookie, const void *bytes, size_t n, struct err *err)
 {
-    return upload_write(((struct shipment *)cookie)->upload, bytes, n, err);
+    struct shipment *ship = cookie;
+
+    for (size_t i = 0; i < ship->n_copies; i++) {
+        struct copy *c = &ship->copies[i];
+
+        if (c->upload != NULL && upload_write(c->upload, bytes, n, &c->trouble) < 0)
+            give_up_copy(c);
+    }
+    return upload_write(ship->upload, bytes, n, err);
 }
 
 static int stream_patch(void *cookie, uint64_t offset, const void *bytes, size_t n, struct err *err)
 {
-    return upload_patch_first(((struct shipment *)cookie)->upload, offset, bytes, n, err);
+    struct shipment *ship = cookie;
+
+    for (size_t i = 0; i < ship->n_copies; i++) {
+        struct copy *c = &ship->copies[i];
+
+        if (c->upload != NULL && upload_patch_first(c->upload, offset, bytes, n, &c->trouble) < 0)
+            give_up_copy(c);
+    }
+    return upload_patch_first(ship->upload, offset, bytes, n, err);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- */
@@ -128,6 +195,12 @@ const struct snapshot_follower *shipment_follower(struct shipment *ship)
 const struct snapshot_stream *shipment_stream(struct shipment *ship)
 {
     return &ship->stream;
+}
+
+void shipment_send_twice(struct shipment *ship, enum tier tier)
+{
+    if (ship->n_copies < SHIPMENT_COPIES)
+        ship->copies[ship->n_copies++].tier = tier;
 }
 
 const char *shipment_key(const struct shipment *ship)
@@ -246,7 +319,29 @@ static int upload_again(struct shipment *ship, const struct snapshot *s, const c
     return store_upload_file(ship->store, key, ship->fd, &p, result, err);
 }
 
-int shipment_promote(struct shipment *ship, const struct snapshot *s, enum tier tier, int days, struct err *err)
+static struct copy *find_copy(struct shipment *ship, enum tier tier)
+{
+    for (size_t i = 0; i < ship->n_copies; i++)
+        if (ship->copies[i].tier == tier)
+            return &ship->copies[i];
+    return NULL;
+}
+
+/* What was sent twice. */
+static int finish_copy(struct shipment *ship, struct copy *c, const struct snapshot *s, int days, struct err *err)
+{
+    struct store_result result;
+    int rc = -1;
+
+    if (c->upload == NULL)
+        *err = c->trouble;
+    else if (upload_finish(c->upload, &result, err) == 0)
+        rc = put_companions(ship, s, c->tier, days, c->key, result.etag, err);
+    give_up_copy(c); /* aborts what is not finished */
+    return rc;
+}
+
+static int copy_stored(struct shipment *ship, const struct snapshot *s, enum tier tier, int days, struct err *err)
 {
     char *key = sibling(ship, tier, ship->file);
     struct store_result result;
@@ -276,11 +371,22 @@ out:
     return rc;
 }
 
+int shipment_promote(struct shipment *ship, const struct snapshot *s, enum tier tier, int days, struct err *err)
+{
+    struct copy *sent = find_copy(ship, tier);
+
+    return sent != NULL ? finish_copy(ship, sent, s, days, err) : copy_stored(ship, s, tier, days, err);
+}
+
 void shipment_free(struct shipment *ship)
 {
     if (ship == NULL)
         return;
     upload_free(ship->upload);
+    for (size_t i = 0; i < ship->n_copies; i++) {
+        give_up_copy(&ship->copies[i]);
+        free(ship->copies[i].key);
+    }
     if (ship->completed && !ship->published)
         withdraw(ship);
     if (ship->fd >= 0)

@@ -344,3 +344,8 @@ struct awscreds *s3_creds(struct s3 *s)
 {
     return s->creds;
 }
+
+bool s3_hides_deleted(const struct s3 *s)
+{
+    return atomic_load(&s->hides);
+}

@@ -32,6 +32,7 @@ const char *s3_region_origin(const struct s3 *s);
 bool s3_is_path_style(const struct s3 *s);
 int s3_region(struct s3 *s, struct buf *out, struct err *err); /* as last learned */
 struct awscreds *s3_creds(struct s3 *s);
+bool s3_hides_deleted(const struct s3 *s); /* something was deleted, and the bucket keeps it as an old version */
 
 /* What a probe found. Codes are S3's ("NoSuchBucket", "AccessDenied"); "" when it worked. */
 struct s3_probe {

@@ -404,6 +404,11 @@ void s3_answer_release(struct s3_answer *a)
     http_response_release(&a->http);
 }
 
+bool s3_may_have_worked(const struct s3_answer *a)
+{
+    return a->http.trouble != HTTP_FINE || (a->http.status >= 500 && a->http.status != 501);
+}
+
 bool s3_is_denied(const struct s3_answer *a)
 {
     return a->http.trouble == HTTP_FINE && a->http.status == 403;

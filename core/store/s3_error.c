@@ -94,7 +94,9 @@ static const struct remedy other_remedies[] = {
     { "KMS.DisabledException", "the KMS key is disabled: enable it, or name another key" },
     { "KMS.NotFoundException", "there is no such KMS key in this region" },
     { "MethodNotAllowed", "the bucket or the object does not allow this" },
-    { "PreconditionFailed", "there is an object of that name already" },
+    { "PreconditionFailed",
+      "there is an object of that name already: if another host backs up the same environment, let it "
+      "start at another time" },
 };
 
 static const char *find(const struct remedy *list, size_t n, const char *code)

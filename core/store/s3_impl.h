@@ -28,6 +28,8 @@ struct s3 {
     unsigned clients_n;
     bool proven; /* it has answered well: bodies are sent without asking first */
     bool warned; /* of the trouble that goes on now */
+
+    atomic_bool hides; /* it keeps old versions: what was deleted is only hidden */
 };
 
 /* One request. `what` is a verb phrase: "can't WHAT s3://...: ..." */
@@ -79,6 +81,8 @@ int s3_try(struct s3 *s, const struct s3_call *c, const char *endpoint, struct s
 /* 0: waited, or changed what was wrong: try again, err is clear. -1: err stands. */
 int s3_again(struct s3 *s, const struct s3_call *c, struct s3_trouble *t, const struct s3_answer *a, struct err *err);
 
+/* It failed, but the server may have done it all the same: the answer was lost, or it does not know. */
+bool s3_may_have_worked(const struct s3_answer *a);
 bool s3_is_denied(const struct s3_answer *a);
 bool s3_is_missing(const struct s3_answer *a); /* the key, not the bucket */
 

@@ -47,8 +47,7 @@ int s3_create_upload(struct s3 *s, const char *key, const char *content_type, ch
                                                     content_type ? content_type : "application/octet-stream" };
     s3_add_sse(s, headers, &c.n_headers);
     while ((rc = s3_try(s, &c, t.redirect[0] ? t.redirect : NULL, &a, err)) < 0) {
-        *twice = *twice || a.http.trouble != HTTP_FINE ||
-                 a.http.status >= 500; /* it may have been created all the same */
+        *twice = *twice || s3_may_have_worked(&a);
         if (s3_again(s, &c, &t, &a, err) < 0)
             break;
     }
@@ -170,9 +169,9 @@ static int was_completed(struct s3 *s, const char *key, const char *expected, ui
     struct err trouble = { 0 };
 
     if (s3_head(s, key, &info, false, &trouble) < 0) {
-        err_hint(
-            err,
-            "the connection broke at the end: the object may be whole, but this identity may not look at it; run it again");
+        if (strcmp(err->code, "NoSuchUpload") == 0)
+            err_hint(err, "the connection broke at the end: the object may be whole, but this identity may not look at "
+                          "it; run it again");
         return -1;
     }
     if (info.size != size || (expected && strcasecmp(info.etag, expected) != 0))
@@ -194,8 +193,9 @@ static void take_completion(const struct s3_answer *a, struct store_result *out)
     buf_release(&etag);
 }
 
-static int complete_tries(struct s3 *s, const struct s3_call *c, struct s3_answer *a, const char *expected,
-                          uint64_t size, struct store_result *out, struct err *err)
+/* Its only header is If-None-Match, which a server may not know. */
+static int complete_tries(struct s3 *s, struct s3_call *c, struct s3_answer *a, const char *expected, uint64_t size,
+                          struct store_result *out, struct err *err)
 {
     struct s3_trouble t = { 0 };
 
@@ -206,8 +206,12 @@ static int complete_tries(struct s3 *s, const struct s3_call *c, struct s3_answe
         }
         if (strcmp(a->code, "NoSuchUpload") == 0 || a->http.status == 412)
             return was_completed(s, c->key, expected, size, out, err);
-        if (s3_again(s, c, &t, a, err) < 0)
+        if (c->n_headers > 0 && a->http.status == 501) {
+            c->n_headers = 0;
+            err_clear(err);
+        } else if (s3_again(s, c, &t, a, err) < 0) {
             return -1;
+        }
     }
 }
 

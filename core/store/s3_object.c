@@ -54,20 +54,29 @@ static int is_ours(struct s3 *s, const char *key, const struct digest_sum *sum, 
     return 0;
 }
 
-static int put_tries(struct s3 *s, const struct s3_call *c, const struct s3_body *body, struct s3_answer *a,
-                     struct store_result *out, struct err *err)
+/* if_absent: the last header is If-None-Match. Where the server does not know it, it is left out; and where what is there
+ * may be what an earlier try has written, but may not be looked at. */
+static int put_tries(struct s3 *s, struct s3_call *c, bool if_absent, struct s3_answer *a, struct store_result *out,
+                     struct err *err)
 {
     struct s3_trouble t = { 0 };
+    bool lost = false; /* an earlier try's answer */
 
     for (;;) {
         if (s3_try(s, c, t.redirect[0] ? t.redirect : NULL, a, err) == 0) {
             s3_take_result(a, out);
             return 0;
         }
-        if (body->if_absent && a->http.status == 412)
-            return is_ours(s, c->key, c->sum, out, err);
-        if (s3_again(s, c, &t, a, err) < 0)
+        if (if_absent && a->http.status == 412 && (is_ours(s, c->key, c->sum, out, err) == 0 || !lost))
+            return err->class == ERR_NONE ? 0 : -1;
+        lost = lost || s3_may_have_worked(a);
+        if (if_absent && (a->http.status == 412 || a->http.status == 501)) {
+            if_absent = false;
+            c->n_headers--;
+            err_clear(err);
+        } else if (s3_again(s, c, &t, a, err) < 0) {
             return -1;
+        }
     }
 }
 
@@ -125,7 +134,7 @@ int s3_put(struct s3 *s, const char *key, const struct s3_body *body, struct sto
     s3_add_sse(s, headers, &c.n_headers);
     if (body->if_absent)
         headers[c.n_headers++] = (struct sigv4_header){ "If-None-Match", "*" };
-    if (put_tries(s, &c, body, &a, out, err) < 0 || check_put(s, key, c.sum, out, err) < 0)
+    if (put_tries(s, &c, body->if_absent, &a, out, err) < 0 || check_put(s, key, c.sum, out, err) < 0)
         goto out;
     rc = 0;
 out:
@@ -153,8 +162,11 @@ static void take_info(const struct s3_answer *a, struct store_info *out)
     s3_take_header(out->sse, sizeof out->sse, a, "x-amz-server-side-encryption");
 }
 
+/* The answer to a HEAD has no body, so a 403 may be a wrong secret or a clock that is off, a 404 a bucket that is missing.
+ * The first byte's GET says which; and gives the same headers where that alone is allowed. */
 int s3_head(struct s3 *s, const char *key, struct store_info *out, bool regardless, struct err *err)
 {
+    static const struct sigv4_header first_byte = { "Range", "bytes=0-0" };
     struct s3_call c = {
         .what = "look at",
         .class = ERR_STORE,
@@ -165,6 +177,14 @@ int s3_head(struct s3 *s, const char *key, struct store_info *out, bool regardle
     struct s3_answer a = { 0 };
     int rc = s3_call(s, &c, &a, err);
 
+    if (rc < 0 && a.http.status >= 400 && a.http.status < 500) {
+        s3_answer_release(&a);
+        err_clear(err);
+        c.method = "GET";
+        c.headers = &first_byte;
+        c.n_headers = 1;
+        rc = s3_call(s, &c, &a, err);
+    }
     if (rc == 0)
         take_info(&a, out);
     s3_answer_release(&a);
@@ -176,7 +196,10 @@ int s3_delete(struct s3 *s, const char *key, struct err *err)
     struct s3_call c = { .what = "delete", .class = ERR_STORE, .method = "DELETE", .key = key };
     struct s3_answer a = { 0 };
     int rc = s3_call(s, &c, &a, err);
+    const char *marker = http_header(&a.http, "x-amz-delete-marker");
 
+    if (rc == 0 && marker != NULL && strcmp(marker, "true") == 0)
+        atomic_store(&s->hides, true);
     if (rc < 0 && s3_is_missing(&a)) {
         err_clear(err);
         rc = 0;

@@ -13,6 +13,7 @@
 struct s3_upload {
     struct upload up;
     struct store_s3 *s;
+    uint64_t memory;
     char *key, *content_type;
     bool if_absent;
     store_progress *progress;
@@ -123,7 +124,7 @@ static int send_part(void *cookie, struct part *p, struct err *err)
 static int create(struct s3_upload *u, struct err *err)
 {
     unsigned n = u->plan.threads + u->plan.spare;
-    uint64_t memory = u->s->memory > u->up.first_size ? u->s->memory - u->up.first_size : 0;
+    uint64_t memory = u->memory > u->up.first_size ? u->memory - u->up.first_size : 0;
 
     u->parts = calloc(u->plan.max_parts, sizeof *u->parts);
     if (!u->parts)
@@ -438,10 +439,13 @@ static void clean_up(struct s3_upload *u)
     struct err err = { 0 };
     bool denied = false;
 
-    if (u->id[0] && !u->done && s3_abort_upload(u->s->s3, u->key, u->id, &denied, &err) < 0) {
+    if (u->id[0] && !u->done && s3_abort_upload(u->s->s3, u->key, u->id, &denied, &err) < 0 && !u->s->leaves_parts) {
+        u->s->leaves_parts = true;
         log_warn("the parts of the upload that failed are still in the bucket, invisible but paid for: %s",
                  denied ? "this identity may not abort it (s3:AbortMultipartUpload)" : err.message);
-        log_warn("a lifecycle rule with AbortIncompleteMultipartUpload removes such parts after a few days");
+        log_warn(
+            "a lifecycle rule with AbortIncompleteMultipartUpload clears them: `sfb prune --lifecycle --apply`, by "
+            "somebody who may, sets one of 2 days; sfb doctor says whether there is one");
     }
     err_clear(&err);
     if (u->twice) /* only where listing is allowed; else the lifecycle's */
@@ -514,18 +518,45 @@ static const struct upload_ops upload_ops = {
     .free = do_free,
 };
 
+/* Uploads that share memory are a convenience: they must have plenty of it. */
+static int check_share(const struct s3_upload *u, uint64_t expected, struct err *err)
+{
+    char memory[TEXT_SHORT];
+
+    if (u->memory >= 2 * u->plan.part_size && expected <= s3_plan_capacity(&u->plan) / 4)
+        return 0;
+    err_set(err, ERR_CONFIG, "%s of memory are too little for each of several uploads at once",
+            text_size(memory, u->memory));
+    err_hint(err, "raise SFB_S3_MEMORY, or let it be a file first");
+    return -1;
+}
+
 /* Rather now than after hours. */
 static int check_capacity(const struct s3_upload *u, uint64_t expected, struct err *err)
 {
     uint64_t most = s3_plan_capacity(&u->plan);
     char wanted[TEXT_SHORT], carried[TEXT_SHORT], memory[TEXT_SHORT];
 
-    if (expected <= most)
+    text_size(wanted, expected);
+    text_size(carried, most);
+    if (expected <= most) {
+        if (expected > most / 5 * 2) /* what does not compress is so much more */
+            log_warn("a stream in this memory carries %s, and about %s are expected, if it compresses as most does: "
+                     "a larger SFB_S3_MEMORY carries more",
+                     carried, wanted);
         return 0;
-    err_set(err, ERR_CONFIG, "about %s are expected, and a stream of %u parts in %s of memory carries %s",
-            text_size(wanted, expected), u->plan.max_parts, text_size(memory, u->s->memory), text_size(carried, most));
+    }
+    err_set(err, ERR_CONFIG, "about %s are expected, and a stream of %u parts in %s of memory carries %s", wanted,
+            u->plan.max_parts, text_size(memory, u->memory), carried);
     err_hint(err, "raise SFB_S3_MEMORY, or let it be a file first, which has no such limit");
     return -1;
+}
+
+static int check_memory(const struct s3_upload *u, const struct upload_params *p, struct err *err)
+{
+    if (u->fd)
+        return 0;
+    return p->share > 1 ? check_share(u, p->expected_size, err) : check_capacity(u, p->expected_size, err);
 }
 
 struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct upload_params *p, struct err *err)
@@ -540,11 +571,12 @@ struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct
     pthread_mutex_init(&u->lock, NULL);
     pthread_cond_init(&u->more, NULL);
     u->s = s;
+    u->memory = s->memory / (p->share > 1 ? p->share : 1);
     u->fd = p->fd;
     u->if_absent = p->if_absent;
     u->progress = p->progress;
     u->progress_cookie = p->progress_cookie;
-    s3_plan_make(p->expected_size, s->max_parts, s->parallel, u->fd ? 0 : s->memory, &u->plan);
+    s3_plan_make(p->expected_size, s->max_parts, s->parallel, u->fd ? 0 : u->memory, &u->plan);
     u->held = 1;
     u->up.first_size = u->next_offset = s3_plan_part_size(&u->plan, 1);
     u->key = strdup(key);
@@ -554,7 +586,7 @@ struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct
         err_no_memory(err);
         goto fail;
     }
-    if (!u->fd && check_capacity(u, p->expected_size, err) < 0)
+    if (check_memory(u, p, err) < 0)
         goto fail;
     if (u->fd && start_following(u, err) < 0)
         goto fail;

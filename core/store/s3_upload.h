@@ -10,6 +10,7 @@ struct store_s3 {
     char *prefix; /* "" or "a/b/" */
     unsigned parallel, max_parts;
     uint64_t memory;
+    bool leaves_parts; /* of failed uploads, and has said so */
 };
 
 struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct upload_params *p, struct err *err);

@@ -172,6 +172,8 @@ struct upload_params {
     uint64_t expected_size;   /* better too much; 0: not known. Decides on the size of the parts */
     const char *content_type; /* NULL: application/octet-stream */
     int fd;                   /* of the file that is being written; 0: none, upload_write brings the bytes */
+    unsigned share;           /* so many uploads at once share params.memory; 0: this one has it. ERR_CONFIG at the
+                               * beginning when a share is too little for four times what is expected */
     bool if_absent;           /* If-None-Match: *, for servers that understand it: never over another object */
     store_progress *progress; /* NULL, or: so many more bytes have arrived; from any thread, one at a time */
     void *progress_cookie;

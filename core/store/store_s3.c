@@ -130,6 +130,18 @@ struct s3 *store_s3_bucket(struct store *s)
     return ((struct store_s3 *)s)->s3;
 }
 
+/* Servers and what lies before them may read "a/../b" as "b". */
+static bool has_dots(const char *prefix)
+{
+    for (const char *part = prefix; *part; part += strcspn(part, "/"), part += *part == '/') {
+        size_t n = strcspn(part, "/");
+
+        if ((n == 1 && part[0] == '.') || (n == 2 && part[0] == '.' && part[1] == '.'))
+            return true;
+    }
+    return false;
+}
+
 /* "BUCKET/PREFIX": the prefix without slashes around it, then with one at its end, or nothing. */
 static int split(struct store_s3 *s, const char *rest, char **bucket, struct err *err)
 {
@@ -143,7 +155,8 @@ static int split(struct store_s3 *s, const char *rest, char **bucket, struct err
     memcpy(s->prefix, prefix, strlen(prefix) + 1);
     if (*prefix)
         memcpy(s->prefix + strlen(prefix), "/", 2);
-    if (strlen(s->prefix) > KEY_MAX / 2 || *prefix == '/' || strstr(s->prefix, "//") || strpbrk(s->prefix, "?#")) {
+    if (strlen(s->prefix) > KEY_MAX / 2 || *prefix == '/' || strstr(s->prefix, "//") || strpbrk(s->prefix, "?#") ||
+        has_dots(s->prefix)) {
         err_set(err, ERR_CONFIG, "not a prefix for S3: %s", prefix);
         err_hint(err, "s3://BUCKET/PREFIX: words joined by single slashes");
         return -1;

@@ -190,6 +190,25 @@ END
     same_content signupflow_staging "$T/content"
 }
 
+@test "a database that is far larger as text than on disk: parts grow to carry it, or it is kept and that is said" {
+    db_new wide
+    sql wide "CREATE TABLE t AS SELECT n, repeat(md5(n::text), 32000) AS text FROM generate_series(1, 60) n" # 1 MB each, as text
+    export SFB_S3_MAX_PARTS=8
+    PRODUCTION_DATABASE_URL=$(db_url wide) run -0 --separate-stderr sfb backup -c 0
+    has "$output" 'Backup size: 5[0-9]\.[0-9] MB'
+    run -0 --separate-stderr sfb verify "s3://$SFB_BUCKET/$(keys | grep 'daily.*dump$')"
+    sql wide "INSERT INTO t SELECT n, repeat(md5(n::text), 32000) FROM generate_series(61, 130) n"
+    PRODUCTION_DATABASE_URL=$(db_url wide) run -3 --separate-stderr sfb backup -c 0
+    has "$stderr" 'has become larger than 8 parts can carry'
+    has "$stderr" 'kept as'
+    has "$stderr" 'SFB_S3_MAX_PARTS'
+    PRODUCTION_DATABASE_URL=$(db_url wide) run -3 --separate-stderr sfb backup -c 0 --stream
+    has "$stderr" 'larger than 8 parts'
+    [ "$(keys | grep -c 'daily.*dump$')" = 1 ]
+    [ "$(open_uploads)" = 0 ]
+    db_drop wide
+}
+
 @test "prune deletes what has expired, from the bucket and from the cache, and nothing else" {
     for _ in 1 2 3 4 5; do run -0 --separate-stderr sfb backup --retention-days 1; done
     SFB_TEST_NOW=$(($(date +%s) + 45 * 3600)) run -0 --separate-stderr sfb prune --dry-run
@@ -200,6 +219,36 @@ END
     [ "$(keys | grep -c 'daily.*manifest.json$')" = 3 ]
     [ "$(keys | grep -c 'weekly.*dump$')" = 1 ]
 }
+
+@test "two hosts that begin in the same second do not replace each other's backup" {
+    now=$(date +%s)
+    SFB_TEST_NOW=$now run -0 --separate-stderr sfb backup
+    key=$(keys | grep 'daily.*dump$')
+    s3_call GET "$SFB_BUCKET/$key" | md5sum >"$T/first"
+    sql signupflow "INSERT INTO events (title) VALUES ('one more')"
+    for name in work cache log state; do mkdir "$T/other-$name"; done
+    SFB_WORK_DIR=$T/other-work SFB_CACHE_DIR=$T/other-cache SFB_LOG_DIR=$T/other-log SFB_STATE_DIR=$T/other-state SFB_TEST_NOW=$now \
+        run -3 --separate-stderr sfb backup
+    has "$stderr" 'PreconditionFailed \(412'
+    has "$stderr" 'if another host backs up the same environment, let it start at another time'
+    s3_call GET "$SFB_BUCKET/$key" | md5sum | diff - "$T/first"
+    [ "$(find "$T/other-cache" -name 'backup-*.dump' | wc -l)" = 1 ] # it is kept
+    run -0 --separate-stderr sfb verify "s3://$SFB_BUCKET/$key"
+}
+
+@test "a prefix of words, blanks and letters of any script" {
+    export SFB_S3_PREFIX='team a+b/ü=€&%41'
+    run -0 --separate-stderr sfb backup
+    [ "$(tool_keys | grep -c 'daily/.*dump$')" = 1 ]
+    run -0 --separate-stderr sfb list
+    has "$output" "s3://$SFB_BUCKET/team a\+b/ü=€&%41/production/daily/backup-"
+    rm -r "${CACHE:?}"/*
+    run -0 --separate-stderr sfb restore --force latest
+    run -0 --separate-stderr sfb restore --force --table events --output "$T/events.sql" "$(sfb list | grep -o 's3://.*daily/.*dump$' | head -n 1)"
+    SFB_TEST_NOW=$(($(date +%s) + 100 * 86400)) SFB_KEEP_AT_LEAST=1 run -0 --separate-stderr sfb prune --force --dry-run
+    for bad in '..' 'a//b' 'a?b' '../x'; do SFB_S3_PREFIX=$bad run -6 --separate-stderr sfb backup; done
+}
+tool_keys() { keys | python3 -c 'import sys, html, urllib.parse; print(html.unescape(sys.stdin.read()))'; }
 
 @test "no bucket, no credentials: one clear line each, before anything is dumped" {
     unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY

@@ -36,6 +36,7 @@ import re
 import socketserver
 import ssl
 import threading
+import time
 import urllib.parse
 
 args = None
@@ -91,7 +92,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if names != sorted(names) or not needed <= set(names):
             raise Refused(403, "AccessDenied", "not signed: " + " ".join(sorted(needed - set(names))))
         stamp = self.headers["x-amz-date"]
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=args.clock)
         then = datetime.datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=datetime.timezone.utc)
         if abs((now - then).total_seconds()) > 900:
             raise Refused(403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")
@@ -187,6 +188,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if host.endswith(".localhost"):
             path = "/" + host[: -len(".localhost")] + path
         bucket, _, key = urllib.parse.unquote(path)[1:].partition("/")
+        if bucket == "unconditional" and "If-None-Match" in self.headers:
+            raise Refused(501, "NotImplemented", "A header you provided implies functionality that is not implemented")
         if bucket == "missing":
             raise Refused(404, "NoSuchBucket", "The specified bucket does not exist")
         self.region(bucket, region)
@@ -412,6 +415,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any
 
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string((time.time() if timestamp is None else timestamp) + args.clock)
+
     def log_message(self, *_):
         pass
 
@@ -429,6 +435,7 @@ def main():
     parser.add_argument("--cert")
     parser.add_argument("--key")
     parser.add_argument("--elsewhere", default="")
+    parser.add_argument("--clock", type=int, default=0, help="seconds that its clock is ahead")
     args = parser.parse_args()
     server = Server(("127.0.0.1", 0), Handler)
     if args.cert:

@@ -68,6 +68,19 @@ fails() { # CODE RULES WORDS
     survives '[{"method": "POST", "target": "uploadId=", "do": "lose"}]' upload 'POST.*uploadId.* 0 lose'
 }
 
+@test "the answer to a PUT is lost, that was to replace nothing: what is there is its own, whether it may look or not" {
+    for look in '' ', {"method": "HEAD", "do": "answer", "status": 403, "times": -1}'; do
+        proxy_rules '[{"method": "PUT", "do": "lose"}'"$look"']'
+        TOOL_IF_ABSENT=1 run -0 tool "$B" file "own${#look}" "$ROOT/small"
+        has "$(proxy_log)" 'PUT .* 412 '
+    done
+    proxy_rules '[{"method": "HEAD", "do": "answer", "status": 403, "times": -1}]' # nothing was lost: then it is another's
+    head -c 5000 "$ROOT/thirty" >"$T/other"
+    TOOL_IF_ABSENT=1 run -17 --separate-stderr tool "$B" file own0 "$T/other"
+    has "$stderr" 'PreconditionFailed'
+    has "$stderr" 'hint: there is an object of that name already: if another host'
+}
+
 @test "the answer to the end is lost, and the server does not know that upload any more" {
     survives '[{"method": "POST", "target": "uploadId=", "do": "lose"},
                {"method": "POST", "target": "uploadId=", "do": "answer", "status": 404,

@@ -176,6 +176,13 @@ teardown() { test_end; }
     tool s3://plain-bucket get once | cmp - "$ROOT/small"
 }
 
+@test "a server that knows no conditions is asked without" {
+    run -0 env TOOL_IF_ABSENT=1 "$TOOL" s3://unconditional file once "$ROOT/small"
+    run -0 env TOOL_IF_ABSENT=1 "$TOOL" s3://unconditional upload many "$ROOT/twenty"
+    has "$output" 'parts=3 .*proof=etag'
+    [ "$(grep -c ' 501 NotImplemented' "$ROOT/tools/here.log")" = 2 ]
+}
+
 @test "versions, locks, locations, encryption and odd lifecycle rules are understood" {
     run -0 tool s3://versioned put x "$ROOT/small"
     has "$output" 'version=v1'

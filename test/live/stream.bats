@@ -96,22 +96,91 @@ END
     done
 }
 
-@test "with nothing but the contract's backup policy it succeeds, and says that it was not read back" {
+# The contract's backup policy; MORE is what may be done besides.
+put_only() { # [MORE]
     tool "s3://$SFB_BUCKET" raw PUT - policy= '{"Version": "2012-10-17", "Statement": [
       {"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam:::user/backup"]}, "Action": ["s3:PutObject", "s3:PutObjectAcl"],
-       "Resource": "arn:aws:s3:::'"$SFB_BUCKET"'/production/*"},
+       "Resource": "arn:aws:s3:::'"$SFB_BUCKET"'/production/*"},'"${1-}"'
       {"Effect": "Deny", "Principal": {"AWS": ["arn:aws:iam:::user/backup"]}, "Action": "s3:GetObject",
        "Resource": "arn:aws:s3:::'"$SFB_BUCKET"'/*"},
       {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::'"$SFB_BUCKET"'/*",
        "Condition": {"StringNotEquals": {"s3:x-amz-server-side-encryption": "AES256"}}}]}'
     s3_environment BACKUPKEY00000000000 backup-secret-0123456789
+}
+
+@test "with nothing but the contract's backup policy it succeeds, says that it was not read back, and is promoted" {
+    put_only
     run -0 --separate-stderr sfb backup --stream
     has "$output" 'Verified by the store'
     has "$output" 'Not read back: .*s3:GetObject'
-    has "$stderr" 'no weekly or monthly copy was made'
-    has "$stderr" 'leave out --stream'
+    [ -z "$stderr" ]
+    s3_environment
+    keys >"$T/keys"
+    [ "$(grep -c 'manifest.json$' "$T/keys")" = 3 ]
+    tool "s3://$SFB_BUCKET" raw DELETE - policy=
+    s3_environment BACKUPKEY00000000000 backup-secret-0123456789 # whose they are, and now it may read them
+    for tier in daily weekly monthly; do # each is whole, and says where it is
+        run -0 --separate-stderr sfb verify "s3://$SFB_BUCKET/$(grep "$tier/.*dump$" "$T/keys")"
+        tool "s3://$SFB_BUCKET" get "$(grep "$tier/.*manifest.json$" "$T/keys")" >"$T/manifest"
+        [ "$(json "$T/manifest" tier)" = $tier ]
+    done
+    [ "$(json "$T/manifest" retention_days)" = 365 ]
+    s3_environment
+    put_only
+    # the second of the week is known from what this host remembers
+    run -0 --separate-stderr sfb backup --stream
+    s3_environment
+    [ "$(keys | grep -c 'daily/.*dump$')" = 2 ]
+    [ "$(keys | grep -c 'weekly/.*dump$')" = 1 ]
+}
+
+@test "a copy that fails costs a warning; the backup and the other copy are there" {
+    put_only
+    export AWS_ENDPOINT_URL_S3=$PROXY
+    for phase in 'POST .uploads=' 'PUT .partNumber=2' 'POST .uploadId='; do
+        proxy_rules '[{"method": "'"${phase% *}"'", "target": "weekly/.*dump'"${phase#* }"'", "do": "answer", "status": 403, "times": -1,
+                       "body": "<Error><Code>AccessDenied</Code></Error>"}]'
+        rm -f "$SFB_STATE_DIR"/*.promoted
+        run -0 --separate-stderr sfb backup --stream
+        has "$stderr" 'no weekly copy was made: .*AccessDenied'
+        (
+            s3_environment
+            [ "$(keys | grep -c 'daily/.*manifest.json$')" = 1 ]
+            [ "$(keys | grep -c 'monthly/.*manifest.json$')" = 1 ]
+            [ -z "$(keys | grep weekly/)" ]
+            for key in $(keys); do tool "s3://$SFB_BUCKET" delete "$key"; done
+        )
+    done
+}
+
+@test "where memory is too little for two streams at once there is one, and a warning that says what helps" {
+    put_only
+    SFB_S3_MEMORY=16 run -0 --separate-stderr sfb backup --stream
+    has "$stderr" 'no weekly copy was made: [0-9.]+ MB of memory are too little'
+    has "$stderr" 'SFB_S3_MEMORY'
     s3_environment
     [ "$(keys | grep -c 'daily/.*manifest.json$')" = 1 ]
+}
+
+@test "a role that may list but not read: copies can't be made, and what to allow is said" {
+    put_only '{"Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam:::user/backup"]}, "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::'"$SFB_BUCKET"'"},'
+    run -0 --separate-stderr sfb backup --stream
+    has "$stderr" 'no weekly copy was made'
+    has "$stderr" 's3:GetObject'
+    s3_environment
+    [ "$(keys | grep -c 'daily/.*manifest.json$')" = 1 ]
+}
+
+@test "it fails while it is sent three times: no object" {
+    put_only
+    export AWS_ENDPOINT_URL_S3=$PROXY
+    proxy_rules '[{"method": "PUT", "target": "daily/.*partNumber=3", "do": "answer", "status": 403, "times": -1,
+                   "body": "<Error><Code>AccessDenied</Code></Error>"}]'
+    run -3 --separate-stderr sfb backup --stream
+    has "$stderr" 'may not abort it \(s3:AbortMultipartUpload\)'
+    has "$stderr" 'sfb prune --lifecycle --apply'
+    s3_environment
+    [ -z "$(keys)" ]
 }
 
 @test "memory stays below 200 MiB however much passes" {
@@ -236,6 +305,11 @@ in_log() { grep -qE "$1" "$PROXY_LOG"; }
     has "$stderr" 'a stream of 2 parts in 16.0 MB of memory carries 16.0 MB'
     has "$stderr" 'SFB_S3_MEMORY'
     has_not "$(proxy_log)" '\.dump|uploads='
+    # what may be too much is said before, and when it is
+    SFB_S3_MEMORY=16 SFB_S3_MAX_PARTS=4 run -3 --separate-stderr sfb backup --stream
+    has "$stderr" 'a stream in this memory carries 32.0 MB, and about .* are expected'
+    has "$stderr" 'has become larger than 4 parts can carry'
+    nothing_there
 }
 
 @test "what --stream can't go with is an error of usage" {

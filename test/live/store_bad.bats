@@ -1,0 +1,158 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031,SC2154 # every test is a process; run sets stderr
+# store_bad.bats - what is wrong with a store, as whoever runs sfb's commands meets it: one clear line with the request id and
+# a remedy, the exit code that was promised, and no second try of what can't succeed.
+load harness
+load s3-server
+load s3-tools
+
+setup_file() {
+    file_begin
+    pg_start
+    db_new shop
+    sql shop "CREATE TABLE events (id int); INSERT INTO events SELECT generate_series(1, 1000)"
+    S3_DIR=$ROOT/tls
+    mkdir "$S3_DIR"
+    s3_ca
+    s3_certificate server
+    export S3_DIR S3_CA
+    tools_begin
+    stub_start here tls
+}
+teardown_file() { tools_end; file_end; }
+setup() {
+    test_begin
+    export PRODUCTION_DATABASE_URL SFB_BUCKET=plain-bucket SFB_S3_RETRY_SECONDS=5
+    PRODUCTION_DATABASE_URL=$(db_url shop)
+    export AWS_ENDPOINT_URL_S3=$STUB_HERE AWS_REGION=us-east-1 AWS_CA_BUNDLE=$S3_CA AWS_EC2_METADATA_DISABLED=true
+    export AWS_ACCESS_KEY_ID=STUBKEY AWS_SECRET_ACCESS_KEY=stubsecret
+    stub_fresh here
+}
+teardown() { test_end; }
+
+# Every command that meets it says the same, with its own exit code.
+all_say() { # WORDS HINT: on standard error
+    local url=s3://$SFB_BUCKET/production/daily/backup-20251023-020000.dump
+    refused 3 "$@" backup
+    refused 3 "$@" backup --stream
+    refused 3 "$@" list "s3://$SFB_BUCKET"
+    refused 3 "$@" verify "$url"
+    refused 4 "$@" restore --force -e production "$url"
+    refused 4 "$@" restore --table events --output "$T/events.sql" "$url"
+    refused 3 "$@" prune --dry-run
+}
+refused() { # CODE WORDS HINT COMMAND...
+    local code=$1 words=$2 hint=$3
+    shift 3
+    SFB_TEST_TIMEOUT=30 run -"$code" --separate-stderr sfb "$@"
+    has "$output$stderr" "❌ .*($words)"
+    has "$output$stderr" "$hint"
+    has_not "$stderr" 'trying again|gave up'
+    [ "$(grep -c '❌' <<<"$output$stderr")" = 1 ]
+}
+
+@test "a clock that is off by an hour, before or behind" {
+    stub_start early tls --clock -3600
+    stub_start late tls --clock 3600
+    AWS_ENDPOINT_URL_S3=$STUB_EARLY all_say 'RequestTimeTooSkewed \(403, request STUB[0-9]+\)' "this host's clock is (1h|59m|1h 0m).* fast: set it \(NTP\)"
+    AWS_ENDPOINT_URL_S3=$STUB_LATE all_say 'RequestTimeTooSkewed \(403, request STUB[0-9]+\)' "this host's clock is (1h|59m|1h 0m).* slow: set it \(NTP\)"
+}
+
+@test "a wrong secret, an unknown key, a token that ended" {
+    AWS_SECRET_ACCESS_KEY=wrong all_say 'SignatureDoesNotMatch \(403, request STUB' 'the secret access key does not belong to the access key'
+    AWS_ACCESS_KEY_ID=NOBODY all_say 'InvalidAccessKeyId \(403, request STUB' 'the server does not know this access key'
+    AWS_SESSION_TOKEN=OLD AWS_ACCESS_KEY_ID=ROLEKEY AWS_SECRET_ACCESS_KEY=rolesecret \
+        all_say 'ExpiredToken \(400, request STUB' 'the credentials have ended'
+}
+
+@test "a bucket that is not there" {
+    SFB_BUCKET=missing all_say 'NoSuchBucket \(404, request STUB' 'create the bucket, or check its name and the endpoint https://localhost'
+}
+
+@test "what is denied names the right that is missing" {
+    export SFB_BUCKET=put-only
+    refused 3 'AccessDenied \(403, request STUB' 's3:ListBucket' list "s3://$SFB_BUCKET"
+    refused 3 'AccessDenied \(403, request STUB' 's3:GetObject' verify s3://put-only/production/daily/backup-20251023-020000.dump
+    refused 3 'AccessDenied \(403, request STUB' 's3:ListBucket' prune --dry-run
+    refused 4 'AccessDenied \(403, request STUB' 's3:ListBucket' restore --force -e production latest
+}
+
+@test "the wrong region is followed, there and back" {
+    export SFB_BUCKET=frankfurt
+    run -0 --separate-stderr sfb backup
+    rm -r "${CACHE:?}"/*
+    run -0 --separate-stderr sfb list s3://frankfurt
+    run -0 --separate-stderr sfb verify "$(grep -o 's3://.*daily/.*dump$' <<<"$output")"
+    has "$(stub_log here)" 'AuthorizationHeaderMalformed'
+}
+
+@test "what is no S3, and garbage for an answer" {
+    for bucket in garbage html no-token entity endless; do
+        for command in "3 list s3://$bucket" "3 prune --dry-run" "4 restore --force -e production latest"; do
+            # shellcheck disable=SC2086 # words
+            SFB_BUCKET=$bucket SFB_TEST_TIMEOUT=30 run -${command%% *} --separate-stderr sfb ${command#* }
+            [ "$(grep -c '❌' <<<"$output$stderr")" = 1 ]
+            has "$output$stderr" "s3://$bucket"
+        done
+    done
+}
+
+@test "a listing of 100,000 keys: list, prune and latest see all of it" {
+    export SFB_BUCKET=many
+    run -0 --separate-stderr sfb list s3://many
+    run -0 --separate-stderr sfb prune --dry-run
+    has "$output" '0 kept, 0 to delete'
+    run -1 --separate-stderr sfb restore --force -e production latest
+    [ "$(grep -c 'GET /many' "$ROOT/tools/here.log")" -ge 300 ]
+}
+
+# ---- TLS ------------------------------------------------------------------------------------------------------------
+
+# An HTTPS server of openssl's own: tls_server NAME OPTIONS...
+tls_server() {
+    local name=$1 port
+    shift
+    port=$(s3_free_port)
+    openssl s_server -accept "127.0.0.1:$port" -cert "$S3_DIR/$name.pem" -key "$S3_DIR/$name.key" -www "$@" \
+        >"$T/tls.out" 2>&1 </dev/null 3>&- &
+    echo $! >"$ROOT/tools/tls-$port.pid"
+    disown
+    wait_for 10 listens "$port"
+    export AWS_ENDPOINT_URL_S3=https://localhost:$port
+}
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+@test "certificates: expired, for another host, signed by themselves; TLS 1.1 only" {
+    s3_certificate expired
+    openssl x509 -req -in "$S3_DIR/expired.csr" -CA "$S3_DIR/ca.pem" -CAkey "$S3_DIR/ca.key" -days -1 \
+        -extfile <(echo subjectAltName=DNS:localhost) -out "$S3_DIR/expired.pem" 2>/dev/null
+    tls_server expired
+    all_say 'TLS: .*expired on 20' 'renew it'
+    s3_certificate other DNS:example.org
+    tls_server other
+    all_say 'TLS: .*for another host' 'as endpoint'
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$S3_DIR/self.key" -subj "/CN=localhost" \
+        -addext subjectAltName=DNS:localhost -days 3 -out "$S3_DIR/self.pem" 2>/dev/null
+    tls_server self
+    all_say 'TLS: .*not from an authority known here' 'AWS_CA_BUNDLE'
+    s3_certificate old
+    tls_server old -tls1_1 -cipher ALL:@SECLEVEL=0
+    all_say 'TLS: .*no protocol in common' 'TLS 1.2 or newer'
+}
+
+@test "URLs that are none" {
+    for url in s3:// s3:///x s3://bucket s3://Bad..name/x.dump s3://b//x.dump s3:/b/x.dump; do
+        for command in "restore --force -e production" "verify" "list"; do
+            [ "$command $url" != 'list s3://bucket' ] || continue # that one is
+            # shellcheck disable=SC2086 # words
+            run --separate-stderr sfb $command "$url"
+            [ "$status" = 7 ] || [ "$status" = 1 ] || { echo "$command $url: $status" >&2; false; }
+            [ "$(grep -c '❌' <<<"$output$stderr")" = 1 ]
+        done
+    done
+    has_not "$(stub_log here)" '^(GET|HEAD)' # nobody was asked
+    for bucket in s3:// Bad..name http://x ftp://x/y; do
+        SFB_BUCKET=$bucket run -6 --separate-stderr sfb backup
+        [ "$(grep -c '❌' <<<"$stderr")" = 1 ]
+    done
+}
