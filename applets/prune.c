@@ -14,7 +14,10 @@
 #include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/text.h"
+#include "core/store/s3.h"
 #include "core/watch/watch.h"
+
+#define LIFECYCLE_MAX 65536
 
 static const char usage[] =
     "prune [OPTIONS]\n"
@@ -43,7 +46,7 @@ static const struct opt options[] = {
     OPT_FLAG(0, "adopt", &opt.adopt, "judge backups without a manifest by their names"),
     OPT_FLAG(0, "local-only", &opt.local_only, "only the local cache"),
     OPT_FLAG(0, "lifecycle", &opt.lifecycle, "print the bucket's lifecycle rules as JSON"),
-    OPT_FLAG(0, "apply", &opt.apply, "with --lifecycle: set them"),
+    OPT_FLAG(0, "apply", &opt.apply, "with --lifecycle: set them, and one that clears\nparts of unfinished uploads"),
     OPT_FLAG('v', "verbose", &opt.verbose, "verbose output (debugging)"),
     OPT_END,
 };
@@ -138,6 +141,10 @@ static int prune_store(const struct settings *settings, const char *url, struct 
     r->removed_bytes += plan.doomed_bytes;
     if (plan.doomed > 0)
         log_say("✅ %zu backup%s deleted", plan.doomed, plan.doomed == 1 ? "" : "s");
+    if (store_s3(p.store) != NULL && s3_hides_deleted(store_s3(p.store)))
+        log_warn("%s keeps old versions: what was deleted is hidden, but paid for until a lifecycle rule with "
+                 "NoncurrentVersionExpiration removes it",
+                 store_url(p.store));
     if (plan.doomed_proofs > 0)
         log_say("✅ %zu report%s of drills deleted", plan.doomed_proofs, plan.doomed_proofs == 1 ? "" : "s");
     rc = 0;
@@ -168,28 +175,45 @@ static int prune_cache(const struct settings *settings, struct run *r, struct er
 
 /* ---- the bucket's own rules ------------------------------------------------------------------------------------ */
 
+static const char by_age[] = "these rules go by age alone: when backups stop, the last good daily one is deleted 30 "
+                             "days later, the last weekly one after 90, the last monthly one after 365";
+
+static int print_lifecycle(struct store *store, struct err *err)
+{
+    struct buf json;
+    int rc;
+
+    buf_init(&json, LIFECYCLE_MAX);
+    rc = lifecycle_json(store, &json, err);
+    if (rc == 0) {
+        printf("%s", json.data);
+        log_warn("%s. `sfb prune` never does that", by_age);
+        log_warn("--apply sets them; the AWS CLI takes them with \"ID\" for \"Id\"");
+    }
+    buf_release(&json);
+    return rc;
+}
+
 static int run_lifecycle(const struct settings *settings, struct err *err)
 {
-    struct store *store = NULL;
+    struct store *store = repository_open(settings, NULL, STORE_READ | STORE_WRITE, err);
     int rc = -1;
 
-    if (!opt.apply) {
-        printf("%s", lifecycle_json);
-        log_warn(
-            "these rules go by age alone: when backups stop, they delete the last good one too. `sfb prune` does not");
-        return 0;
-    }
-    store = repository_open(settings, NULL, STORE_READ | STORE_WRITE, err);
     if (store == NULL)
         return -1;
+    if (!opt.apply) {
+        rc = print_lifecycle(store, err);
+        goto out;
+    }
     if (store_s3(store) == NULL) {
         err_set(err, ERR_CONFIG, "%s is a directory: lifecycle rules are for buckets", store_url(store));
         goto out;
     }
     if (lifecycle_apply(store, err) < 0)
         goto out;
-    log_say("✅ lifecycle rules set on %s", store_url(store));
-    log_warn("they go by age alone: when backups stop, they delete the last good one too. Watch the age of the newest");
+    log_say("✅ lifecycle rules set on %s: the contract's, and one that clears parts of unfinished uploads after 2 days",
+            store_url(store));
+    log_warn("%s. Watch the age of the newest", by_age);
     rc = 0;
 out:
     store_close(store);

@@ -8,32 +8,17 @@
 #include "core/base/text.h"
 #include "core/store/s3.h"
 
-#define RULES(X)                                                           \
-    X("delete-daily-backups-after-30-days", "production/daily/", 30)       \
-    X("delete-weekly-backups-after-90-days", "production/weekly/", 90)     \
-    X("delete-monthly-backups-after-365-days", "production/monthly/", 365) \
-    X("delete-staging-backups-after-7-days", "staging/daily/", 7)
 #define SWEEP_ID "abort-unfinished-uploads-after-2-days"
 #define SWEEP_DAYS 2
-
-#define STRING(x) #x
-#define RULE_FILTER(id, prefix)                                                                                   \
-    "    {\n      \"ID\": \"" id "\",\n      \"Status\": \"Enabled\",\n      \"Filter\": { \"Prefix\": \"" prefix \
-    "\" },\n"
-#define RULE_JSON(id, prefix, days) \
-    RULE_FILTER(id, prefix) "      \"Expiration\": { \"Days\": " STRING(days) " }\n    },\n"
-#define SWEEP_JSON \
-    RULE_FILTER(SWEEP_ID, "") "      \"AbortIncompleteMultipartUpload\": { \"DaysAfterInitiation\": 2 }\n    }\n"
-
-const char lifecycle_json[] = "{\n  \"Rules\": [\n" RULES(RULE_JSON) SWEEP_JSON "  ]\n}\n";
 
 static const struct {
     const char *id, *prefix;
     int days;
 } contract_rules[] = {
-#define RULE(id, prefix, days) { id, prefix, days },
-    RULES(RULE)
-#undef RULE
+    { "delete-daily-backups-after-30-days", "production/daily/", 30 },
+    { "delete-weekly-backups-after-90-days", "production/weekly/", 90 },
+    { "delete-monthly-backups-after-365-days", "production/monthly/", 365 },
+    { "delete-staging-backups-after-7-days", "staging/daily/", 7 },
 };
 
 #define CONTRACT_RULES (sizeof contract_rules / sizeof contract_rules[0])
@@ -53,10 +38,10 @@ static bool is_beyond_us(const struct s3_rule *rule)
     return rule->narrowed || rule->dated || rule->moves;
 }
 
-/* "s3://bucket/prefix" -> "prefix/"; "" without one */
-static const char *prefix_of(const struct store *store)
+/* "s3://bucket/a/b" -> "a/b"; "" without one */
+static const char *prefix_of(struct store *store)
 {
-    const char *slash = strchr(store_url(store) + strlen("s3://"), '/');
+    const char *slash = store_s3(store) != NULL ? strchr(store_url(store) + strlen("s3://"), '/') : NULL;
 
     return slash != NULL ? slash + 1 : "";
 }
@@ -68,6 +53,37 @@ static void fill(struct s3_rule *rule, const char *id, const char *base, const c
     snprintf(rule->prefix, sizeof rule->prefix, "%s%s%s", base, *base != '\0' ? "/" : "", prefix);
     rule->enabled = true;
 }
+
+static void fill_contract(struct s3_rule *rule, const char *base, size_t i)
+{
+    fill(rule, contract_rules[i].id, base, contract_rules[i].prefix);
+    rule->expire_days = contract_rules[i].days;
+}
+
+/* ---- as text ---------------------------------------------------------------------------------------------------- */
+
+static void put_rule(struct buf *out, const struct s3_rule *rule, bool last)
+{
+    buf_printf(out, "    {\n      \"Id\": \"%s\",\n      \"Status\": \"Enabled\",\n", rule->id);
+    buf_printf(out, "      \"Filter\": {\n        \"Prefix\": \"%s\"\n      },\n", rule->prefix);
+    buf_printf(out, "      \"Expiration\": {\n        \"Days\": %d\n      }\n    }%s\n", rule->expire_days,
+               last ? "" : ",");
+}
+
+int lifecycle_json(struct store *store, struct buf *out, struct err *err)
+{
+    buf_puts(out, "{\n  \"Rules\": [\n");
+    for (size_t i = 0; i < CONTRACT_RULES; i++) {
+        struct s3_rule rule;
+
+        fill_contract(&rule, prefix_of(store), i);
+        put_rule(out, &rule, i + 1 == CONTRACT_RULES);
+    }
+    buf_puts(out, "  ]\n}\n");
+    return buf_check(out, err);
+}
+
+/* ---- on the bucket ---------------------------------------------------------------------------------------------- */
 
 int lifecycle_apply(struct store *store, struct err *err)
 {
@@ -95,10 +111,8 @@ int lifecycle_apply(struct store *store, struct err *err)
         }
         rules[n++] = present[i];
     }
-    for (size_t i = 0; i < CONTRACT_RULES; i++) {
-        fill(&rules[n], contract_rules[i].id, base, contract_rules[i].prefix);
-        rules[n++].expire_days = contract_rules[i].days;
-    }
+    for (size_t i = 0; i < CONTRACT_RULES; i++)
+        fill_contract(&rules[n++], base, i);
     fill(&rules[n], SWEEP_ID, base, "");
     rules[n++].abort_days = SWEEP_DAYS;
     rc = s3_put_lifecycle(s3, rules, n, NULL, err);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* lifecycle.h - the contract's lifecycle rules for the bucket (contract: "S3 Lifecycle Policy"), and what rules mean.
+/* lifecycle.h - the contract's lifecycle rules for the bucket (contract: "S3 Lifecycle Policy").
  *
- * The contract's rules expire by age, whether or not newer backups came. sfb adds one more: parts of uploads that
- * nobody finished are cleared after two days.
+ * They expire by age, whether or not newer backups came. When they are set, one more comes with them: parts of uploads
+ * that nobody finished are cleared after two days.
  */
 #pragma once
 #include "core/store/store.h"
 
-extern const char lifecycle_json[]; /* as the AWS CLI's put-bucket-lifecycle-configuration takes it */
+/* The contract's JSON, for keys below the store's prefix. The store is not asked. */
+int lifecycle_json(struct store *store, struct buf *out, struct err *err);
 
-/* Sets them on the store's bucket, below its prefix. Rules with other ids stay. */
+/* Sets them on the store's bucket, below its prefix, and that one more. Rules with other ids stay. */
 int lifecycle_apply(struct store *store, struct err *err);

@@ -50,6 +50,7 @@ static struct retention_item *describe(const struct catalog *c, bool adopt)
             judge_by_name(item, adopt, &items[i]);
             continue;
         }
+        items[i].described = true;
         items[i].environment = item->manifest.environment;
         items[i].tier = item->manifest.tier;
         items[i].days = item->manifest.retention_days;
@@ -89,15 +90,6 @@ int pruning_plan(const struct pruning_params *p, time_t now, struct pruning *out
 
 /* ---- its execution --------------------------------------------------------------------------------------------- */
 
-static const struct catalog_item *find_path(const struct catalog *c, const char *path)
-{
-    for (size_t i = 0; i < c->n; i++) {
-        if (strcmp(c->items[i].path, path) == 0)
-            return &c->items[i];
-    }
-    return NULL;
-}
-
 static int delete_one(const struct pruning_params *p, const struct catalog_item *item, const char *reason,
                       struct err *err)
 {
@@ -112,23 +104,57 @@ static int delete_one(const struct pruning_params *p, const struct catalog_item 
     return rc;
 }
 
+/* The keys of all that should be gone, sorted. */
+struct gone {
+    const char *store;
+    char **keys;
+    size_t n;
+};
+
+static int compare_keys(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int collect_gone(struct gone *g, const struct pruning *plan, struct err *err)
+{
+    g->keys = calloc(plan->doomed * REPOSITORY_KEYS + 1, sizeof *g->keys);
+    if (g->keys == NULL)
+        return err_no_memory(err);
+    for (size_t i = 0; i < plan->catalog.n; i++) {
+        if (plan->verdicts[i].keep)
+            continue;
+        if (repository_keys(&plan->catalog.items[i], &g->keys[g->n], err) < 0)
+            return -1;
+        while (g->keys[g->n] != NULL)
+            g->n++;
+    }
+    qsort(g->keys, g->n, sizeof *g->keys, compare_keys);
+    return 0;
+}
+
+static int look_for_gone(void *cookie, const struct store_item *item, struct err *err)
+{
+    const struct gone *g = cookie;
+
+    if (bsearch(&item->key, g->keys, g->n, sizeof *g->keys, compare_keys) == NULL)
+        return 0;
+    err_set(err, ERR_STORE, "%s was deleted from %s, but is still there", item->key, g->store);
+    err_hint(err, "object lock, or somebody who writes it again? `sfb prune --dry-run` shows what is left");
+    return -1;
+}
+
 /* Nobody shall believe that old backups go while they pile up. */
 static int check_gone(const struct pruning_params *p, const struct pruning *plan, struct err *err)
 {
-    struct catalog now;
-    int rc = 0;
+    struct gone gone = { .store = store_url(p->store) };
+    int rc = -1;
 
-    if (repository_catalog(p->store, "", NULL, &now, err) < 0)
-        return -1;
-    for (size_t i = 0; i < plan->catalog.n && rc == 0; i++) {
-        const char *path = plan->catalog.items[i].path;
-
-        if (plan->verdicts[i].keep || find_path(&now, path) == NULL)
-            continue;
-        rc = err_set(err, ERR_STORE, "%s was deleted from %s, but is still there", path, store_url(p->store));
-        err_hint(err, "object lock, or somebody who writes it again? `sfb prune --dry-run` shows what is left");
-    }
-    catalog_release(&now);
+    if (collect_gone(&gone, plan, err) == 0)
+        rc = store_list(p->store, "", look_for_gone, &gone, err);
+    for (size_t i = 0; gone.keys != NULL && gone.keys[i] != NULL; i++)
+        free(gone.keys[i]);
+    free(gone.keys);
     return rc;
 }
 

@@ -340,18 +340,36 @@ int repository_catalog(struct store *store, const char *prefix, const char *envi
     return 0;
 }
 
+/* The globals beside it are its own when its manifest says so; without one, the name does. */
+int repository_keys(const struct catalog_item *item, char **keys, struct err *err)
+{
+    char *globals = manifest_globals_path_of(item->path);
+    bool known = globals != NULL;
+    bool own = known && (!item->has_manifest || strcmp(item->manifest.globals_file, os_basename(globals)) == 0);
+
+    keys[0] = manifest_path_of(item->path);
+    keys[1] = strdup(item->path);
+    keys[2] = own ? globals : NULL;
+    if (!own)
+        free(globals);
+    if (known && keys[0] != NULL && keys[1] != NULL)
+        return 0;
+    for (size_t i = 0; i < REPOSITORY_KEYS; i++) {
+        free(keys[i]);
+        keys[i] = NULL;
+    }
+    return err_no_memory(err);
+}
+
 int repository_delete(struct store *store, const struct catalog_item *item, struct err *err)
 {
-    char *manifest = manifest_path_of(item->path), *globals = manifest_globals_path_of(item->path);
-    int rc = -1;
+    char *keys[REPOSITORY_KEYS] = { NULL };
+    int rc = repository_keys(item, keys, err);
 
-    if (manifest == NULL || globals == NULL)
-        err_no_memory(err);
-    else if (store_delete(store, manifest, err) == 0 && store_delete(store, item->path, err) == 0)
-        rc = item->has_manifest && strcmp(item->manifest.globals_file, os_basename(globals)) == 0
-               ? store_delete(store, globals, err)
-               : 0;
-    free(manifest);
-    free(globals);
+    for (size_t i = 0; i < REPOSITORY_KEYS && keys[i] != NULL; i++) {
+        if (rc == 0)
+            rc = store_delete(store, keys[i], err);
+        free(keys[i]);
+    }
     return rc;
 }

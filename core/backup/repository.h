@@ -41,6 +41,11 @@ int repository_manifest(struct store *store, const char *key, struct manifest *m
 int repository_catalog(struct store *store, const char *prefix, const char *environment, struct catalog *out,
                        struct err *err);
 
+/* The keys of all that a backup is made of, REPOSITORY_KEYS at most (the rest is NULL), in the order in which it is
+ * deleted; the caller frees. */
+#define REPOSITORY_KEYS 3
+int repository_keys(const struct catalog_item *item, char **keys, struct err *err);
+
 /* Manifest first, then dump and globals: what is left of a deletion that was cut short is no backup any more. */
 int repository_delete(struct store *store, const struct catalog_item *item, struct err *err);
 

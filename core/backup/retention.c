@@ -29,10 +29,17 @@ static void verdict(struct retention_verdict *v, bool keep, const char *format, 
     va_end(args);
 }
 
-/* What the verdict on one item depends on, of the others. */
+/* What the verdict on one item depends on, of the others. Copies of one backup in several tiers are one backup: they
+ * began in the same second. */
 struct standing {
     size_t newer_good; /* good backups of its environment that are newer */
     time_t newest_good;
+};
+
+/* What has been seen of an environment, the newest first. */
+struct seen {
+    size_t good;
+    time_t newest, last; /* of the good ones */
 };
 
 /* Sorted: environments together, each newest first; of two that are equally old the first listed counts as newer. */
@@ -51,7 +58,8 @@ static int compare_items(const void *a, const void *b)
 static struct standing *find_standings(const struct retention_item *items, size_t n)
 {
     const struct retention_item **sorted = calloc(n + 1, sizeof *sorted);
-    struct standing *standings = calloc(n + 1, sizeof *standings), now = { 0 };
+    struct standing *standings = calloc(n + 1, sizeof *standings);
+    struct seen seen = { 0 };
 
     if (sorted == NULL || standings == NULL) {
         free(sorted);
@@ -62,11 +70,17 @@ static struct standing *find_standings(const struct retention_item *items, size_
         sorted[i] = &items[i];
     qsort(sorted, n, sizeof *sorted, compare_items);
     for (size_t i = 0; i < n; i++) {
+        bool copy;
+
         if (i == 0 || strcmp(sorted[i]->environment, sorted[i - 1]->environment) != 0)
-            now = (struct standing){ 0 };
-        standings[sorted[i] - items] = now;
-        if (sorted[i]->good && now.newer_good++ == 0)
-            now.newest_good = sorted[i]->started;
+            seen = (struct seen){ 0 };
+        copy = seen.good > 0 && sorted[i]->started == seen.last;
+        standings[sorted[i] - items] = (struct standing){ seen.good - copy, seen.newest };
+        if (!sorted[i]->good || copy)
+            continue;
+        if (seen.good++ == 0)
+            seen.newest = sorted[i]->started;
+        seen.last = sorted[i]->started;
     }
     free(sorted);
     return standings;
@@ -86,7 +100,9 @@ static void judge(const struct retention_item *item, const struct standing *stan
     double stale;
 
     if (!item->good && !item->adopted) {
-        verdict(v, true, "not complete, or without a manifest: not ours to judge");
+        verdict(v, true,
+                item->described ? "not what its manifest says: not ours to judge"
+                                : "without a manifest: not ours to judge, unless with --adopt");
         return;
     }
     if (item->tier == TIER_MANUAL || item->days == 0) {

@@ -5,7 +5,8 @@
  * its tier's days have passed since it was taken; with a number of days in its manifest, those (contract: "Backup
  * Retention Policy"). Manual backups never do. Whatever the ages say, three things are kept:
  *
- *     the newest good backup of an environment, and `keep_at_least` good ones of it in all;
+ *     the newest good backup of an environment, and `keep_at_least` good ones of it in all, whatever tiers they are in
+ *     (copies of one backup in several tiers are one);
  *     everything of an environment whose backups are failing, unless `even_if_failing`: age alone would delete one
  *     good backup a day while nothing replaces them;
  *     what has no readable manifest, unless it was adopted: it is not ours to judge.
@@ -25,9 +26,10 @@ struct retention_item {
     const char *environment;
     enum tier tier;
     time_t started;
-    int days;     /* as its manifest says; 0: kept for ever */
-    bool good;    /* it has a manifest that names it and its size */
-    bool adopted; /* it has none, but its name is one of ours, and its owner asked for it to be judged by that */
+    int days;       /* as its manifest says; 0: kept for ever */
+    bool described; /* it has a manifest */
+    bool good;      /* which names it and its size */
+    bool adopted;   /* it has none, but its name is one of ours, and its owner asked for it to be judged by that */
 };
 
 struct retention_policy {

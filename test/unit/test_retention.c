@@ -99,6 +99,20 @@ static void at_least(void **state)
     assert_int_equal(kept(items, 10, &forced), 9);
 }
 
+static void copies(void **state)
+{
+    struct retention_policy forced = retention_contract;
+    struct retention_item items[9];
+
+    (void)state;
+    forced.even_if_failing = true;
+    fill_daily(items, 6, 100);
+    items[6] = backup_of("production", TIER_WEEKLY, 100, 90); /* copies of the newest */
+    items[7] = backup_of("production", TIER_MONTHLY, 100, 365);
+    items[8] = backup_of("production", TIER_WEEKLY, 102, 90); /* and of the third */
+    assert_int_equal(kept(items, 9, &forced), 6);
+}
+
 static void failing(void **state)
 {
     struct retention_item items[40];
@@ -133,6 +147,7 @@ int main(void)
         PROMISE("each tier has its own days, manual ones never expire, and the manifest's days hold", tiers),
         PROMISE("the last good backup outlives every age rule", last_good_one),
         PROMISE("so many good backups stay, however old, and bad ones do not count among them", at_least),
+        PROMISE("copies of one backup in several tiers count as one", copies),
         PROMISE("nothing expires while no new backups come", failing),
         PROMISE("one environment's backups do not count for another's", apart),
         PROMISE("an empty store has an empty plan", nothing),
