@@ -106,8 +106,9 @@ static void say_where(const struct retrieval *r)
     target_describe(r->target, &database);
     log_say("   Target Environment: %s", r->params.environment);
     log_say("   Target Database: %s", database.data);
-    log_say("   %s", r->params.data_only ? "The rows are added to tables that are there."
-                                         : "The tables are created; nothing else is touched.");
+    log_say("   %s", r->params.data_only
+                         ? "The rows are added to tables that are there; the sequences they own move on with them."
+                         : "The tables are created; nothing else is touched.");
     buf_release(&database);
 }
 

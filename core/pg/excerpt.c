@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/text.h"
+#include "core/pg/health.h"
 
 #define NAME_MAX_BYTES 1024
 #define LIST_MAX 8192
@@ -380,6 +381,27 @@ static int add_partitions(struct excerpt *x, size_t from, bool rows_only, struct
     return 0;
 }
 
+/* The position of a sequence that hangs on one of the tables, which its rows have moved. Servers before 10 can't be told
+ * to move one on only. */
+static bool is_their_position(const struct excerpt *x, const struct archive_entry *e)
+{
+    const char *version = x->archive->server_version;
+    struct health_position position;
+
+    if (!is_desc(e, "SEQUENCE SET") || version == NULL || strtol(version, NULL, 10) < 10 ||
+        !health_sequence_of(e, &position) || !position.called)
+        return false;
+    for (size_t i = 0; i < e->depends_n; i++) {
+        const struct archive_entry *sequence = depends(x, e, i);
+
+        for (size_t k = 0; sequence != NULL && is_desc(sequence, "SEQUENCE") && k < sequence->depends_n; k++)
+            for (size_t t = 0; t < x->n; t++)
+                if (x->tables[t].definition != NULL && depends(x, sequence, k) == x->tables[t].definition)
+                    return true;
+    }
+    return false;
+}
+
 /* What every archive says of itself: encoding and the like. */
 static bool is_setting(const struct archive_entry *e)
 {
@@ -391,6 +413,7 @@ int excerpt_choose(const struct archive *a, const char *const *names, size_t n, 
 {
     memset(out, 0, sizeof *out);
     out->archive = a;
+    out->rows_only = rows_only;
     out->parts = calloc(a->n + 1, sizeof *out->parts);
     if (out->parts == NULL) {
         err_no_memory(err);
@@ -412,7 +435,7 @@ int excerpt_choose(const struct archive *a, const char *const *names, size_t n, 
     if (!rows_only)
         choose_belongings(out);
     for (size_t i = 0; i < a->n; i++)
-        if (is_setting(&a->entries[i]))
+        if (is_setting(&a->entries[i]) || (rows_only && is_their_position(out, &a->entries[i])))
             out->parts[i] = EXCERPT_INSIDE;
     return 0;
 fail:

@@ -6,6 +6,10 @@
  * keys, triggers, rules, policies) comes AFTER: it may fail where the other side is missing, and the table is there all
  * the same. What the table needs and does not own (types, functions, its schema) is not in it.
  *
+ * With rows alone come the positions of the sequences that the tables own, for tables that are there: each becomes a
+ * statement that moves the sequence on to where the rows have brought it, never back, when there is one of that name and
+ * it may be moved.
+ *
  *     excerpt_choose(&toc, names, n, false, &x, err);
  *     excerpt_contents(&x, &bytes, err);      header and contents of an archive that holds only x's entries INSIDE;
  *     excerpt_block_begin, ..._chunk, ..._end what follows it: one block for each of x.tables that has rows
@@ -28,11 +32,12 @@ struct excerpt {
     enum excerpt_part *parts; /* per entry of the archive */
     struct excerpt_table *tables;
     size_t n; /* in the order of the names, a partitioned table before its partitions */
+    bool rows_only;
 };
 
 /* A name is a table's, or SCHEMA.TABLE; either may stand in double quotes as in SQL. Without quotes it is taken as it is
  * written, and only when there is no such table, in lower case. ERR_NOT_FOUND: there is none; ERR_USAGE: there are
- * several, or it is no table; the message lists them. rows_only: no definitions. */
+ * several, or it is no table; the message lists them. rows_only: no definitions, but sequences' positions. */
 int excerpt_choose(const struct archive *a, const char *const *names, size_t n, bool rows_only, struct excerpt *out,
                    struct err *err);
 void excerpt_release(struct excerpt *x);

@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "core/pg/excerpt.h"
+#include "core/pg/health.h"
+#include "core/pg/sqltext.h"
+
+#define MAX_STATEMENT 8192
 
 static void put_byte(struct buf *out, int byte)
 {
@@ -68,6 +72,31 @@ static void put_depends(const struct excerpt *x, const struct archive_entry *e, 
     put_text(a, NULL, out);
 }
 
+/* "SELECT pg_catalog.setval('public.s', 42, true);" as it suits a table that is there: its sequence may stand further on
+ * already, have another name, or be somebody else's. */
+static void put_advance(const struct archive *a, const struct archive_entry *e, struct buf *out)
+{
+    struct sql_reader r = sql_reader(e->defn, strlen(e->defn));
+    struct health_position position;
+    struct sql_token name;
+    struct buf text;
+
+    buf_init(&text, MAX_STATEMENT);
+    health_sequence_of(e, &position); /* excerpt_choose saw to it that it can be read */
+    while (sql_next(&r, &name) != SQL_STRING && name.kind != SQL_END)
+        ;
+    buf_printf(
+        &text,
+        "SELECT pg_catalog.setval(seqrelid::pg_catalog.regclass, %s) FROM pg_catalog.pg_sequence\n"
+        "    WHERE seqrelid = pg_catalog.to_regclass(%.*s) AND pg_catalog.has_sequence_privilege(seqrelid, 'UPDATE')\n"
+        "    AND CASE WHEN seqincrement > 0 THEN %s > COALESCE(pg_catalog.pg_sequence_last_value(seqrelid), seqstart - 1)\n"
+        "             ELSE %s < COALESCE(pg_catalog.pg_sequence_last_value(seqrelid), seqstart + 1) END;\n",
+        position.last, (int)name.size, name.text, position.last, position.last);
+    put_text(a, text.data, out);
+    out->failed = out->failed || text.failed;
+    buf_release(&text);
+}
+
 static void put_entry(const struct excerpt *x, const struct archive_entry *e, struct buf *out)
 {
     const struct archive *a = x->archive;
@@ -79,7 +108,10 @@ static void put_entry(const struct excerpt *x, const struct archive_entry *e, st
     put_text(a, e->tag, out);
     put_text(a, e->desc, out);
     put_int(a, e->section, out);
-    put_text(a, e->defn, out);
+    if (x->rows_only && strcmp(e->desc, "SEQUENCE SET") == 0)
+        put_advance(a, e, out);
+    else
+        put_text(a, e->defn, out);
     put_text(a, e->drop, out);
     put_text(a, e->copy, out);
     put_text(a, e->schema, out);

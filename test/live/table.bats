@@ -169,6 +169,34 @@ upload() { # FILE KEY: with its manifest, as a backup has it
     has "$stderr" 'leave out --data-only'
 }
 
+@test "with rows alone the sequences that the table owns move on, never back, and who may not move them is no trouble" {
+    make_table() {
+        sql copy "DROP TABLE IF EXISTS events; CREATE TABLE events (id serial PRIMARY KEY, org_id int, title text, tag int GENERATED ALWAYS AS IDENTITY)"
+    }
+    next() { sql copy "INSERT INTO events (org_id, title) VALUES (1, 'new') RETURNING id, tag"; }
+    make_table
+    run -0 --separate-stderr sfb restore --force --data-only --table events "$DUMP"
+    has "$output" 'the sequences they own move on with them'
+    [ "$(next)" = '5001|5001' ]
+    make_table # one stands further on already, as where rows were deleted
+    sql copy "SELECT setval('events_id_seq', 9000)"
+    run -0 --separate-stderr sfb restore --force --data-only --table events "$DUMP"
+    [ "$(next)" = '9001|5001' ]
+    make_table # as SQL, too
+    run -0 --separate-stderr sfb restore --data-only --table events --output "$T/rows.sql" "$DUMP"
+    sql copy <"$T/rows.sql" >/dev/null
+    [ "$(next)" = '5001|5001' ]
+    make_table # the sequence has another name: then it is not ours to guess
+    sql copy "ALTER SEQUENCE events_id_seq RENAME TO other"
+    run -0 --separate-stderr sfb restore --force --data-only --table events "$DUMP"
+    [ "$(sql copy "SELECT last_value, is_called FROM other")" = '1|f' ]
+    make_table
+    sql copy "ALTER TABLE events ALTER tag DROP IDENTITY; CREATE ROLE inserter LOGIN PASSWORD 'inserter'; GRANT ALL ON events TO inserter"
+    STAGING_DATABASE_URL=$(db_url copy inserter inserter) run -0 --separate-stderr sfb restore --force --data-only --table events "$DUMP"
+    [ "$(sql copy "SELECT count(*) FROM events")" = 5000 ]
+    sql copy "DROP TABLE events; DROP ROLE inserter"
+}
+
 @test "rows come in the order of the names, so that foreign keys hold" {
     sql copy "CREATE TABLE orgs (id int PRIMARY KEY, name text);
               CREATE TABLE events (id serial PRIMARY KEY, org_id int REFERENCES orgs, title text, tag int)"

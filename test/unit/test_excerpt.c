@@ -10,6 +10,8 @@
 static struct built built;
 static struct archive archive;
 
+static const char *position; /* of the SEQUENCE SETs that follow */
+
 static void entry(int id, const char *desc, const char *schema, const char *tag, const char *a, const char *b)
 {
     bool data = strcmp(desc, "TABLE DATA") == 0;
@@ -18,7 +20,9 @@ static void entry(int id, const char *desc, const char *schema, const char *tag,
                          .has_data = data,
                          .tag = tag,
                          .desc = desc,
-                         .defn = data ? "" : "SQL;\n",
+                         .defn = data                              ? ""
+                               : strcmp(desc, "SEQUENCE SET") == 0 ? position
+                                                                   : "SQL;\n",
                          .schema = schema,
                          .owner = "me",
                          .section = data ? 3 : 2,
@@ -37,7 +41,7 @@ static int set_up(void **state)
     (void)state;
     memset(&built, 0, sizeof built);
     b_header(&built, 14, 0);
-    b_int(&built, 35);
+    b_int(&built, 38);
     entry(1, "ENCODING", NULL, "ENCODING", NULL, NULL);
     entry(2, "SCHEMA", NULL, "sales", NULL, NULL);
     entry(3, "TYPE", "public", "mood", NULL, NULL);
@@ -59,7 +63,12 @@ static int set_up(void **state)
     entry(32, "TABLE DATA", "sales", "orgs", "12", NULL);
     entry(33, "TABLE DATA", "public", "parts_1_a", "18", NULL);
     entry(34, "TABLE DATA", "public", "Odd \"Name.x", "22", NULL);
+    position = "SELECT pg_catalog.setval('public.events_id_seq', 2, true);\n";
     entry(35, "SEQUENCE SET", "public", "events_id_seq", "13", NULL);
+    position = "SELECT pg_catalog.setval('public.orgs_id_seq', 1, false);\n";
+    entry(36, "SEQUENCE", "public", "orgs_id_seq", "11", NULL);
+    entry(37, "SEQUENCE SET", "public", "orgs_id_seq", "36", NULL);
+    entry(38, "SEQUENCE", "public", "of_nobody", NULL, NULL);
     entry(40, "CONSTRAINT", "public", "events events_pkey", "10", NULL);
     entry(41, "CONSTRAINT", "public", "orgs orgs_pkey", "11", NULL);
     entry(42, "INDEX", "public", "events_title", "10", NULL);
@@ -124,7 +133,7 @@ static void rows_alone(void **state)
 
     (void)state;
     assert_int_equal(excerpt_choose(&archive, names, 2, true, &x, &err), 0);
-    assert_string_equal(ids(&x, EXCERPT_INSIDE), "1 30 31 ");
+    assert_string_equal(ids(&x, EXCERPT_INSIDE), "1 30 31 35 "); /* the owned sequence's position */
     assert_string_equal(ids(&x, EXCERPT_AFTER), "");
     excerpt_release(&x);
 }
@@ -241,11 +250,36 @@ static void archive_of_it(void **state)
     buf_release(&out);
 }
 
+/* In a table that is there the sequence may stand further on: it is not set, but moved on. */
+static void moved_on(void **state)
+{
+    const char *wanted = "events";
+    const char *last;
+    struct archive a;
+    struct excerpt x;
+    struct err err = { 0 };
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, 1 << 20);
+    assert_int_equal(excerpt_choose(&archive, &wanted, 1, true, &x, &err), 0);
+    assert_int_equal(excerpt_contents(&x, &out, &err), 0);
+    assert_int_equal(memory_archive(&a, out.data, out.size, 0, &err), 0);
+    last = a.entries[a.n - 1].defn; /* behind the rows */
+    assert_string_equal(a.entries[a.n - 1].desc, "SEQUENCE SET");
+    assert_non_null(strstr(last, "pg_catalog.to_regclass('public.events_id_seq')"));
+    assert_non_null(strstr(last, "2 > COALESCE(pg_catalog.pg_sequence_last_value(seqrelid)"));
+    archive_release(&a);
+    excerpt_release(&x);
+    buf_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         PROMISE("a table is made of what is its own, and not of what others have with it", whole_table),
-        PROMISE("rows alone are rows alone", rows_alone),
+        PROMISE("rows alone are rows alone, and where they have brought the sequences", rows_alone),
+        PROMISE("with rows alone a sequence is moved on, never set", moved_on),
         PROMISE("partitions come with their table, and are attached to nothing that is missing", partitions),
         PROMISE("a name is read as SQL reads it, and never means two tables", names),
         PROMISE("an excerpt is an archive, in the order of the names", archive_of_it),
