@@ -62,7 +62,7 @@ refused() { # CODE WORDS HINT COMMAND...
     AWS_SECRET_ACCESS_KEY=wrong all_say 'SignatureDoesNotMatch \(403, request STUB' 'the secret access key does not belong to the access key'
     AWS_ACCESS_KEY_ID=NOBODY all_say 'InvalidAccessKeyId \(403, request STUB' 'the server does not know this access key'
     AWS_SESSION_TOKEN=OLD AWS_ACCESS_KEY_ID=ROLEKEY AWS_SECRET_ACCESS_KEY=rolesecret \
-        all_say 'ExpiredToken \(400, request STUB' 'the credentials have ended'
+        all_say '(ExpiredToken|InvalidToken) \(40[03], request STUB' 'the credentials have ended|the session token is not good any more'
 }
 
 @test "a bucket that is not there" {
@@ -82,7 +82,7 @@ refused() { # CODE WORDS HINT COMMAND...
     run -0 --separate-stderr sfb backup
     rm -r "${CACHE:?}"/*
     run -0 --separate-stderr sfb list s3://frankfurt
-    run -0 --separate-stderr sfb verify "$(grep -o 's3://.*daily/.*dump$' <<<"$output")"
+    run -0 --separate-stderr sfb verify "s3:/$(stub_log here | grep -o '/frankfurt/production/daily/.*dump 200' | head -n 1 | cut -d' ' -f1)"
     has "$(stub_log here)" 'AuthorizationHeaderMalformed'
 }
 

@@ -69,12 +69,13 @@ fails() { # CODE RULES WORDS
 }
 
 @test "the answer to a PUT is lost, that was to replace nothing: what is there is its own, whether it may look or not" {
-    for look in '' ', {"method": "HEAD", "do": "answer", "status": 403, "times": -1}'; do
+    local blind='{"method": "HEAD", "do": "answer", "status": 403, "times": -1}, {"method": "GET", "do": "answer", "status": 403, "times": -1}'
+    for look in '' ", $blind"; do
         proxy_rules '[{"method": "PUT", "do": "lose"}'"$look"']'
         TOOL_IF_ABSENT=1 run -0 tool "$B" file "own${#look}" "$ROOT/small"
         has "$(proxy_log)" 'PUT .* 412 '
     done
-    proxy_rules '[{"method": "HEAD", "do": "answer", "status": 403, "times": -1}]' # nothing was lost: then it is another's
+    proxy_rules "[$blind]" # nothing was lost: then it is another's
     head -c 5000 "$ROOT/thirty" >"$T/other"
     TOOL_IF_ABSENT=1 run -17 --separate-stderr tool "$B" file own0 "$T/other"
     has "$stderr" 'PreconditionFailed'
