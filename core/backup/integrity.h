@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include "core/backup/manifest.h"
 #include "core/base/err.h"
+#include "core/pg/tool.h"
 #include "core/pg/walk.h"
 #include "core/store/store.h"
 
@@ -39,11 +40,18 @@ struct integrity {
     size_t n_lines;
 };
 
+/* A pg_restore --list that waits for its archive. fork() and threads don't get along: who will verify a backup while an
+ * upload is at work starts it before that, with the tool that makes the backup. */
+struct integrity_list;
+struct integrity_list *integrity_list_start(const struct tool *tool, struct err *err);
+void integrity_list_free(struct integrity_list *list); /* ends it; NULL is fine */
+
 struct integrity_params {
     enum check_depth depth;
     unsigned jobs;
-    const char *bindir;   /* as in dump.h */
-    bool ignore_manifest; /* judge the file alone */
+    const char *bindir;          /* as in dump.h */
+    bool ignore_manifest;        /* judge the file alone */
+    struct integrity_list *list; /* for this one check; NULL: it is started when it is needed */
 };
 
 /* How deep to look before a restore. With a manifest CHECK_QUICK: the SHA-256 of the whole file is compared, and what has

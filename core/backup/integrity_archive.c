@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/backup/snapshot.h"
 #include "core/base/os.h"
@@ -15,7 +13,6 @@
 #include "core/base/text.h"
 #include "core/pg/tool.h"
 
-#define PIECE (256 * 1024)
 #define CLOCK_SLACK 3600 /* seconds that the archive's time may be outside of the run that the manifest tells of */
 
 int integrity_major_of(const char *version)
@@ -35,66 +32,29 @@ static time_t archive_time(const struct archive *a)
     return timegm(&tm); /* ours are UTC, as everything is; others are some local time */
 }
 
-/* The first `size` bytes as a file in memory: what pg_restore --list reads, wherever the backup is. -1 and err. */
-static int copy_beginning(struct check *c, uint64_t size)
-{
-    int fd = memfd_create("sfb-contents", MFD_CLOEXEC);
-    char *piece = malloc(PIECE);
-    uint64_t at = 0;
-    int rc = -1;
-
-    if (fd < 0 || piece == NULL) {
-        err_errno(c->err, "can't keep the table of contents in memory");
-        goto out;
-    }
-    while (at < size) {
-        size_t want = size - at < PIECE ? (size_t)(size - at) : PIECE;
-        ssize_t n = c->file.read_at(c->file.cookie, piece, want, at, c->err);
-
-        if (n < 0 || os_write(fd, piece, (size_t)n, "the table of contents", c->err) < 0)
-            goto out;
-        if (n == 0)
-            break;
-        at += (uint64_t)n;
-    }
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        err_errno(c->err, "can't read the table of contents");
-    else
-        rc = 0;
-out:
-    free(piece);
-    if (rc == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 static int check_list(struct check *c, const struct archive *toc)
 {
-    static const char *const args[] = { "--list", NULL };
-    struct tool_run run = { TOOL_RUN_NONE };
-    struct tool tool;
+    struct integrity_list *list = c->p->list, *own = NULL;
     struct err ignored = { 0 };
+    struct tool tool;
     int rc;
 
-    if (tool_for_archive(c->found->archive_minor, c->found->dump_major, c->p->bindir, &tool, &ignored) < 0) {
-        integrity_passed(c, "pg_restore --list", "skipped: %s", ignored.message);
-        return 0;
+    if (list == NULL) {
+        if (tool_for_archive(c->found->archive_minor, c->found->dump_major, c->p->bindir, &tool, &ignored) < 0) {
+            integrity_passed(c, "pg_restore --list", "skipped: %s", ignored.message);
+            return 0;
+        }
+        list = own = integrity_list_start(&tool, c->err);
+        if (own == NULL)
+            return -1;
     }
-    run.tool = &tool;
-    run.program = TOOL_PG_RESTORE;
-    run.args = args;
-    run.stdin_fd = copy_beginning(c, toc->data_at);
-    if (run.stdin_fd < 0)
-        return -1;
-    rc = tool_start(&run, c->err) == 0 && tool_wait(&run, ERR_DAMAGED, c->err) == 0 ? 0 : -1;
-    tool_stop(&run);
-    close(run.stdin_fd);
+    rc = integrity_list_read(list, &c->file, toc->data_at, c->err);
     if (rc < 0)
-        return integrity_failed_with(c, "pg_restore --list");
-    integrity_passed(c, "pg_restore --list", "pg_restore %s reads it", tool_version(&tool));
-    return 0;
+        integrity_failed_with(c, "pg_restore --list");
+    else
+        integrity_passed(c, "pg_restore --list", "pg_restore %s reads it", integrity_list_version(list));
+    integrity_list_free(own);
+    return rc;
 }
 
 static int check_archive_metadata(struct check *c, const struct archive *toc)

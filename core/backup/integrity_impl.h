@@ -3,6 +3,7 @@
  *
  *     integrity.c           files, plain SQL, and what is said of every check
  *     integrity_archive.c   the custom format, wherever its bytes are
+ *     integrity_list.c      pg_restore --list of it
  *     integrity_stored.c    objects in a store, and archives that only pass
  */
 #pragma once
@@ -27,6 +28,10 @@ int integrity_failed(struct check *c, const char *name, const char *format, ...)
 
 /* A check that could not even be made for another reason than the file has no line of its own. Always -1. */
 int integrity_failed_with(struct check *c, const char *name);
+
+/* Once: does it read what the first `size` bytes of the file hold? ERR_DAMAGED with its words when not. */
+int integrity_list_read(struct integrity_list *list, const struct walk_file *file, uint64_t size, struct err *err);
+const char *integrity_list_version(const struct integrity_list *list);
 
 /* A custom archive, as deep as c->p says. */
 int integrity_archive(struct check *c);

@@ -29,6 +29,7 @@ struct making {
     struct store *store; /* NULL with --local-only */
     struct shipment *shipment;
     struct dump *dump;
+    struct integrity_list *list; /* for what is verified during the upload */
     struct snapshot_params snapshot_params;
     struct snapshot snapshot;
     bool taken;   /* snapshot holds files */
@@ -126,7 +127,6 @@ static int plan_snapshot(struct making *m, struct err *err)
         .prefix = m->prefix,
         .audit_head = audit_head_text(m->audit_head, &m->audit.head),
     };
-    m->snapshot_params.bindir = settings_get(p->settings, SETTING_PG_BINDIR);
     if (m->store != NULL) {
         m->shipment = shipment_new(m->store, p->environment, p->label, manifest_extension_of(p->format, p->method),
                                    err);
@@ -154,6 +154,15 @@ static int take_streamed(struct making *m, struct err *err)
     if (m->params->label == NULL || *m->params->label == '\0')
         promotion_prepare(&p, m->shipment);
     return snapshot_take_streamed(&m->snapshot_params, shipment_stream(m->shipment), &m->snapshot, err);
+}
+
+/* While an upload follows the dump it is too late to fork. */
+static int prepare_check(struct making *m, struct err *err)
+{
+    if (m->store == NULL || m->params->stream || m->params->format != FORMAT_CUSTOM)
+        return 0;
+    m->list = integrity_list_start(dump_tool(m->dump), err);
+    return m->list != NULL ? 0 : -1;
 }
 
 static int take(struct making *m, struct err *err)
@@ -184,6 +193,7 @@ static int check_file(struct making *m, struct err *err)
         .depth = CHECK_ALL,
         .jobs = m->params->jobs,
         .bindir = settings_get(m->params->settings, SETTING_PG_BINDIR),
+        .list = m->list,
     };
     double from = clock_monotonic();
     struct integrity found;
@@ -388,6 +398,7 @@ static int report(struct making *m, bool good, struct making_result *result, str
 
 static void release(struct making *m)
 {
+    integrity_list_free(m->list);
     shipment_free(m->shipment);
     store_close(m->store);
     if (m->taken)
@@ -412,7 +423,8 @@ int making_run(const struct making_params *p, struct making_result *result, stru
     if (open_places(&m, err) < 0)
         goto out;
     audit_event(&m.audit, AUDIT_INFO, "Backup started (user: %s, pid: %d)", os_user(), (int)getpid());
-    if (connect_database(&m, err) == 0 && plan_snapshot(&m, err) == 0 && take(&m, err) == 0)
+    if (connect_database(&m, err) == 0 && plan_snapshot(&m, err) == 0 && prepare_check(&m, err) == 0 &&
+        take(&m, err) == 0)
         rc = p->local_only ? make_local(&m, err) : p->stream ? make_streamed(&m, err) : make_stored(&m, err);
     if (rc < 0)
         audit_event(&m.audit, AUDIT_ERROR, "Backup failed (%s)", err->message);

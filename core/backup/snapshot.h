@@ -38,7 +38,6 @@ struct snapshot_params {
     const struct snapshot_follower *follower; /* NULL: none */
     const char *audit_head;                   /* of the audit log, for the manifest; NULL: none */
     bool quiet;                               /* no warnings about globals that can't be read: a pre-restore backup */
-    const char *bindir;                       /* as in dump.h; for a stream's verification */
 };
 
 struct snapshot {

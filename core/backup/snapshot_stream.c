@@ -24,6 +24,7 @@
 struct passing {
     const struct snapshot_stream *to;
     struct witness *witness;
+    struct integrity_list *list;
     struct buf contents; /* of the archive; their offsets are patched at the end */
     size_t contents_size;
     struct digest *data; /* of what is behind them */
@@ -85,9 +86,9 @@ static int describe(struct passing *p, const struct transcode_result *result, st
     return snapshot_describe_contents(&result->blocks, &result->objects, m, err);
 }
 
-static int verify(const struct snapshot_params *params, struct passing *p, const struct manifest *m, struct err *err)
+static int verify(struct passing *p, const struct manifest *m, struct err *err)
 {
-    struct integrity_params how = { .bindir = params->bindir };
+    struct integrity_params how = { .list = p->list };
     struct integrity found;
     struct walk_result walked;
     struct integrity_passed passed = {
@@ -197,15 +198,17 @@ int snapshot_take_streamed(const struct snapshot_params *params, const struct sn
         goto out;
     }
     out->manifest.started = params->started;
-    /* The globals first, as with files: pg_dumpall must not be forked from among an upload's threads. */
-    if (snapshot_describe_run(params, &out->manifest, err) < 0 || set_name(params, &out->manifest, err) < 0 ||
-        read_globals(params, out, err) < 0 || to->begin(to->cookie, params->started, expected, err) < 0 ||
-        dump(params, &p, out, err) < 0)
+    /* As with files: nothing may be forked from among an upload's threads. */
+    p.list = integrity_list_start(dump_tool(params->dump), err);
+    if (p.list == NULL || snapshot_describe_run(params, &out->manifest, err) < 0 ||
+        set_name(params, &out->manifest, err) < 0 || read_globals(params, out, err) < 0 ||
+        to->begin(to->cookie, params->started, expected, err) < 0 || dump(params, &p, out, err) < 0)
         goto out;
     out->manifest.finished = clock_now();
-    if (verify(params, &p, &out->manifest, err) == 0 && os_check_interrupt(err) == 0)
+    if (verify(&p, &out->manifest, err) == 0 && os_check_interrupt(err) == 0)
         rc = 0;
 out:
+    integrity_list_free(p.list);
     witness_free(p.witness);
     digest_free(p.data);
     buf_release(&p.contents);

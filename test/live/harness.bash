@@ -175,7 +175,7 @@ need_small_fs() { small_fs 64k "$T" true 2>/dev/null || skip "mounting a tmpfs i
 # The pg_dump of that sfb is stopped while rows flow: its file has begun to grow. DUMP is its pid; kill -CONT lets it go on.
 stop_in_the_middle() {
     wait_for 30 grows "$SFB_WORK_DIR" || return 1
-    DUMP=$(pgrep -P "$PID" | head -n 1)
+    DUMP=$(pgrep -n -P "$PID") # the newest: other programs were started before it
     kill -STOP "$DUMP"
     grows "$SFB_WORK_DIR" || { echo "too late: the dump was over" >&2; return 1; }
 }

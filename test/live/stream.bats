@@ -236,7 +236,7 @@ END
     export AWS_ENDPOINT_URL_S3=$PROXY
     sfb_start backup --stream
     wait_for 60 in_log 'partNumber=2'
-    kill -KILL "$(pgrep -P "$PID" | head -n 1)"
+    kill -KILL "$(pgrep -n -P "$PID")"
     sfb_wait
     sql shop "DROP TABLE zz_broken; DROP FUNCTION broken()"
     [ "$status" = 2 ]
