@@ -9,17 +9,21 @@
 #   test/run.sh --pages       the HTML pages in headless Chromium
 #   test/run.sh --faults      those that kill, fill the disk, cut connections, which make check has too, and huge rows
 #   test/run.sh --sanitize [FILE...]    unit and live tests of an sfb that has ASan and UBSan in it
+#   test/run.sh --valgrind [FILE...]    unit tests, and test/live/memcheck.bats, under valgrind
 #
 # Everything that tests write goes below one directory, which is removed at the end; test/nothing-left.t, which runs last,
 # fails when a test left something in it, or a process. SFB_TEST_JOBS: how many files at a time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-built=build apart='servers|regression|promtool|podman|pages|huge_row'
+built=build apart='servers|regression|promtool|podman|pages|huge_row|memcheck'
+unit_tests() { basename -as .c test/unit/test_*.c | sed "s,^,$built/unit/,"; }
 case ${1-} in
     --one) # what prove calls for each file
         [ "${2%.bats}" = "$2" ] || exec bats "$2"
-        exec "$2" ;;
+        [ "${2##*/unit/}" != "$2" ] || exec "$2"
+        # shellcheck disable=SC2086 # words
+        exec ${SFB_TEST_UNDER-} "$2" ;;
     --servers)
         test/regression.sh 15 17 18
         set -- test/live/regression.bats test/live/servers.bats test/live/promtool.bats test/live/podman.bats ;;
@@ -28,11 +32,20 @@ case ${1-} in
     --pages)
         set -- test/live/pages.bats ;;
     --faults)
-        set -- test/live/{backup_fails,backup_signals,restore_fails,store_faults,store_strict,stream,drill_fails,drill_local,verify_damage,huge_row}.bats ;;
+        export SFB_TEST_KILLS=${SFB_TEST_KILLS:-60}
+        set -- test/live/{backup_fails,backup_signals,restore_fails,restore_killed,store_faults,store_strict,stream,drill_fails,drill_local,verify_damage,huge_row}.bats ;;
     --sanitize) # this sfb has another C library: it can't live alone, and PostgreSQL's programs are not what is shipped
         shift
         built=build/sanitize apart+='|chroot|image|demo|tools'
         export SFB_BINARY=$PWD/$built/sfb SFB_TEST_BUILD=$PWD/$built ;;
+    --valgrind)
+        shift
+        built=build/valgrind
+        export SFB_BINARY=$PWD/$built/sfb SFB_TEST_BUILD=$PWD/$built
+        export SFB_TEST_UNDER="valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+            --errors-for-leak-kinds=definite --suppressions=$PWD/test/valgrind.supp"
+        # shellcheck disable=SC2046 # words
+        [ $# != 0 ] || set -- test/live/memcheck.bats $(unit_tests) ;;
     --*)
         echo "test/run.sh: there is no $1" >&2
         exit 2 ;;
@@ -43,7 +56,8 @@ if [ $# = 0 ]; then
         [[ $file =~ /($apart).bats$ ]] || set -- "$@" "$file"
     done
     [ $built != build ] || set -- "$@" test/cli/*.bats test/cli/*.t
-    for file in test/unit/test_*.c; do file=${file##*/}; set -- "$@" "$built/unit/${file%.c}"; done
+    # shellcheck disable=SC2046 # words
+    set -- "$@" $(unit_tests)
 fi
 
 for file; do # prove would stop in the middle

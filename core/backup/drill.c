@@ -223,6 +223,7 @@ static int restore(struct drill *d, struct err *err)
         .jobs = d->p->jobs,
         .unsaved = d->p->where != DRILL_REPLACE, /* else the database is new */
         .comment = d->comment,
+        .audit = &d->audit,
     };
     int rc = settings_int(s, SETTING_LOCK_TIMEOUT, 0, 86400, &p.lock_timeout, err);
 

@@ -178,6 +178,7 @@ static int restore(struct recovery *r, struct restoration_result *result, struct
         .unsaved = r->params.unsaved,
         .counts_only = r->params.counts_only,
         .create_logins = r->params.create_logins,
+        .audit = &r->audit,
     };
     int rc = settings_int(settings, SETTING_LOCK_TIMEOUT, 0, 86400, &p.lock_timeout, err);
 

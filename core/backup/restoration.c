@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/backup/audit.h"
 #include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -14,7 +15,6 @@
 #include "core/pg/roles.h"
 
 #define END_SECONDS 30
-#define SAVE_LABEL "pre-restore"
 #define SAVE_LEVEL 1 /* of gzip: it is read once more at most, and somebody waits */
 
 /* ---- before anything is touched ---------------------------------------------------------------------------------- */
@@ -49,8 +49,11 @@ static int check_old(struct restoring *r, struct err *err)
 
 static int check_all(struct restoring *r, struct err *err)
 {
-    if (restoring_clear_leftovers(r, err) < 0 || database_capture(r->admin, r->name, &r->old, err) < 0 ||
-        restoring_open_source(r, &r->source, err) < 0 || check_old(r, err) < 0 || restoring_check_space(r, err) < 0)
+    if (restoring_clear_leftovers(r, err) < 0 || database_capture(r->admin, r->name, &r->old, err) < 0)
+        return -1;
+    if (!r->old.exists)
+        restoring_tell_saved(r);
+    if (restoring_open_source(r, &r->source, err) < 0 || check_old(r, err) < 0 || restoring_check_space(r, err) < 0)
         return -1;
     return restoring_provide_roles(r, &r->source, err);
 }
@@ -88,7 +91,7 @@ static int take_snapshot(struct restoring *r, struct dump *d, struct err *err)
         .dump = d,
         .app = r->p->app,
         .environment = r->p->environment,
-        .label = SAVE_LABEL,
+        .label = RESTORING_LABEL,
         .format = FORMAT_CUSTOM,
         .method = METHOD_GZIP,
         .level = SAVE_LEVEL,
@@ -116,7 +119,7 @@ static int save(struct restoring *r, struct err *err)
     int rc = -1;
 
     log_step("Creating pre-restore backup...");
-    os_sweep_partials(r->p->work_dir, SAVE_LABEL "-");
+    os_sweep_partials(r->p->work_dir, RESTORING_LABEL "-");
     d = dump_open(&open, err);
     if (d != NULL && take_snapshot(r, d, err) == 0 &&
         integrity_check(r->saved.path, &check, &r->saved_check, &r->saved_fd, err) == 0)
@@ -128,6 +131,8 @@ static int save(struct restoring *r, struct err *err)
         r->is_saved = false;
     }
     if (rc == 0) {
+        if (r->p->audit != NULL)
+            audit_event(r->p->audit, AUDIT_INFO, "Pre-restore backup saved (file: %s)", r->saved.path);
         log_step("Pre-restore backup saved: %s", r->saved.path);
         r->result->pre_restore_path = strdup(r->saved.path);
         return r->result->pre_restore_path != NULL ? 0 : err_no_memory(err);
@@ -193,11 +198,6 @@ static int exchange(struct restoring *r, struct err *err)
 
 /* ---- when it failed ---------------------------------------------------------------------------------------------- */
 
-static void put_command(const struct restoring *r, struct buf *out)
-{
-    buf_printf(out, "sfb restore --force --environment %s %s", r->p->environment, r->saved.path);
-}
-
 /* What is only for comfort must not keep the database away. */
 static int publish_back(struct restoring *r, struct source *back, struct err *err)
 {
@@ -247,8 +247,8 @@ static void put_back(struct restoring *r, struct err *err)
         err_hint(err, "database %s is back as it was at %s UTC (from %s, which stays)", r->name, when, r->saved.path);
         return;
     }
-    buf_init(&command, 4096);
-    put_command(r, &command);
+    buf_init(&command, 8192);
+    restoring_put_command(r, r->saved.path, &command);
     err_hint(
         err,
         "database %s is GONE and could not be put back (%s). All it held is in %s. When the server is well, type: %s",
@@ -257,7 +257,7 @@ static void put_back(struct restoring *r, struct err *err)
 }
 
 /* The old database was not dropped, or there was none: everything as it was. */
-static void undo(struct restoring *r, struct err *err)
+static void undo(struct restoring *r, bool there, struct err *err)
 {
     struct err why = { 0 };
 
@@ -274,8 +274,13 @@ static void undo(struct restoring *r, struct err *err)
         return;
     if (r->dropped)
         err_hint(err, "there is no database %s now: its content was given up (--no-pre-restore)", r->name);
-    else if (r->old.exists)
+    else if (r->old.exists && there)
         err_hint(err, "nothing was changed: database %s is as it was", r->name);
+    else if (r->old.exists)
+        err_hint(err, "somebody else dropped database %s meanwhile; this restore changed nothing", r->name);
+    else if (r->earlier != NULL)
+        err_hint(err, "nothing was changed: there is no database %s, as before; what it held is in %s", r->name,
+                 r->earlier);
     else
         err_hint(err, "nothing was changed: there is no database %s, as before", r->name);
 }
@@ -302,8 +307,9 @@ static void tell_unreachable(struct restoring *r, const struct err *why, struct 
 {
     struct buf command;
 
-    buf_init(&command, 4096);
-    put_command(r, &command);
+    buf_init(&command, 8192);
+    if (r->is_saved)
+        restoring_put_command(r, r->saved.path, &command);
     if (!r->touched)
         err_hint(
             err,
@@ -339,7 +345,7 @@ static int recover(struct restoring *r, struct err *err)
     } else if (r->complete && there) {
         keep_restored(r, err);
     } else if (there || !r->is_saved) {
-        undo(r, err);
+        undo(r, there, err);
     } else {
         put_back(r, err);
     }
@@ -364,6 +370,7 @@ static void end(struct restoring *r)
     target_free(r->maintenance);
     target_free(r->filling);
     free(r->work);
+    free(r->earlier);
     free(r->name);
 }
 

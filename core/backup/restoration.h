@@ -9,7 +9,8 @@
  *
  * Until the drop, failure (a signal, too) leaves the server as it was. Behind it no signal stops the old database from
  * coming back. Should sfb itself be killed, the next restore of the same database finds what was left and clears it up:
- * the working database's comment says what it is, and a lock on the server tells the living from the dead.
+ * the working database's comment says what it is, and a lock on the server tells the living from the dead. As long as
+ * there is no database of that name, every restore on this host tells where the newest pre-restore backup of it is.
  */
 #pragma once
 #include <stdbool.h>
@@ -18,6 +19,7 @@
 #include "core/base/names.h"
 #include "core/pg/conn.h"
 
+struct audit;
 struct proof_listener;
 
 struct restoration_params {
@@ -34,6 +36,7 @@ struct restoration_params {
     bool create_logins;  /* roles that are created may log in (without a password they still can't) */
     const char *comment; /* the new database's, given with its name; NULL: what the backup or the old one has */
     const struct proof_listener *listener; /* told of every table (core/pg/proof.h); NULL: nobody */
+    struct audit *audit;                   /* told where the old database's backup is, before the drop; NULL: nobody */
     int lock_timeout;
 };
 

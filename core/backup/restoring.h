@@ -13,6 +13,8 @@
 #include "core/pg/restore.h"
 #include "core/pg/sqlscript.h"
 
+#define RESTORING_LABEL "pre-restore" /* of the backups that restores make */
+
 /* A backup about to be restored: the one that was asked for, or the pre-restore backup on its way back. */
 struct source {
     const char *path;
@@ -36,6 +38,7 @@ struct restoring {
     PGconn *dropping;       /* busy with it, or NULL */
     char *name;             /* of the database that is replaced */
     char *work;             /* working name of the new one */
+    char *earlier;          /* a pre-restore backup of what is not there any more; NULL: none */
     struct target *filling; /* the same, to connect to */
     struct database old;    /* what was there: exists or not */
     struct source source;
@@ -58,6 +61,11 @@ int restoring_reconnect(struct restoring *r,
 
 /* What a killed run left of this database: dropped, or only told of with dry_run. */
 int restoring_clear_leftovers(struct restoring *r, struct err *err);
+
+/* There is no such database: where is what it held, when an earlier restore had saved it? Told, with the way back. */
+void restoring_tell_saved(struct restoring *r);
+/* The command that puts a pre-restore backup in place. */
+void restoring_put_command(const struct restoring *r, const char *path, struct buf *out);
 
 /* Marks the working database as ours, for the next run should this one be killed. */
 int restoring_mark(struct restoring *r, struct err *err);

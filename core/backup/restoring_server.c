@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/backup/catalog.h"
 #include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
@@ -199,14 +200,15 @@ static const char mark_backup[] = "; pre-restore backup ";
 
 int restoring_mark(struct restoring *r, struct err *err)
 {
+    const char *backup = r->is_saved ? r->saved.path : r->old.exists ? NULL : r->earlier;
     struct buf sql, mark;
     int rc = -1;
 
     buf_init(&sql, MAX_SQL);
     buf_init(&mark, MAX_SQL);
     buf_printf(&mark, "%s%ld on %s", mark_begins, (long)getpid(), os_hostname());
-    if (r->is_saved)
-        buf_printf(&mark, "%s%s", mark_backup, r->saved.path);
+    if (backup != NULL)
+        buf_printf(&mark, "%s%s", mark_backup, backup);
     buf_puts(&sql, "COMMENT ON DATABASE ");
     conn_quote_name(&sql, r->work);
     buf_puts(&sql, " IS ");
@@ -235,33 +237,51 @@ static bool is_ours(const struct restoring *r, const char *name)
 }
 
 /* Its restore had closed the old database, so it was open before: only such are ever closed. */
-static int clear_one(struct restoring *r, const char *name, const char *mark, struct err *err)
+static int open_again(struct restoring *r, struct err *err)
 {
-    const char *backup = strstr(mark, mark_backup);
     struct database now = { 0 };
-    int rc = -1;
+    bool there = true;
+    int rc = database_capture(r->admin, r->name, &now, err);
 
-    log_warn("an earlier restore of %s was killed: %s %s", r->name, r->p->dry_run ? "it left database" : "removing",
-             name);
-    if (backup != NULL)
-        log_warn("what %s held before that restore is in %s", r->name, backup + sizeof mark_backup - 1);
-    if (r->p->dry_run)
-        return 0;
-    if (database_capture(r->admin, r->name, &now, err) < 0)
-        return -1;
-    if (now.exists && !now.allow_connections) {
-        log_warn("that restore had closed %s; it accepts connections again", r->name);
-        if (database_allow(r->admin, r->name, true, err) < 0)
-            goto out;
+    if (rc == 0 && now.exists && !now.allow_connections) {
+        struct err ignored = { 0 };
+
+        rc = database_allow(r->admin, r->name, true, err);
+        if (rc == 0) {
+            log_warn("that restore had closed %s; it accepts connections again", r->name);
+        } else if (restoring_has(r, r->name, &there, &ignored) == 0 && !there) { /* the server was dropping it still */
+            err_clear(err);
+            rc = restoring_drop_rest(r, err);
+        }
     }
-    rc = database_drop(r->admin, name, err);
-out:
     database_release(&now);
     return rc;
 }
 
+static int clear_one(struct restoring *r, const char *name, const char *mark, struct err *err)
+{
+    const char *backup = strstr(mark, mark_backup);
+
+    log_warn("an earlier restore of %s was killed: %s %s", r->name, r->p->dry_run ? "it left database" : "removing",
+             name);
+    if (backup != NULL) {
+        backup += sizeof mark_backup - 1;
+        log_warn("what %s held before that restore is in %s", r->name, backup);
+        free(r->earlier);
+        r->earlier = strdup(backup);
+        if (r->earlier == NULL)
+            return err_no_memory(err);
+    }
+    if (r->p->dry_run)
+        return 0;
+    return open_again(r, err) < 0 ? -1 : database_drop(r->admin, name, err);
+}
+
 int restoring_clear_leftovers(struct restoring *r, struct err *err)
 {
+    if (!r->p->dry_run && restoring_drop_rest(r, err) < 0)
+        return -1;
+
     PGresult *found = conn_query(r->admin, ERR_RESTORE, err,
                                  "SELECT datname, pg_catalog.shobj_description(oid, 'pg_database') FROM"
                                  " pg_catalog.pg_database WHERE datname LIKE '%\\_sfb\\_restore\\_%'",
@@ -273,6 +293,45 @@ int restoring_clear_leftovers(struct restoring *r, struct err *err)
             rc = clear_one(r, PQgetvalue(found, i, 0), PQgetvalue(found, i, 1), err);
     PQclear(found);
     return rc;
+}
+
+/* The newest of those on this host; the mark on the server may be gone with the run that read it. */
+static void find_saved(struct restoring *r)
+{
+    struct catalog catalog = { 0 };
+    struct err ignored = { 0 };
+    char when[CLOCK_TEXT];
+
+    if (catalog_read(r->p->work_dir, r->p->environment, &catalog, &ignored) < 0)
+        return;
+    for (size_t i = 0; i < catalog.n && r->earlier == NULL; i++) {
+        const struct catalog_item *item = &catalog.items[i];
+
+        if (catalog_is_complete(item) && strcmp(item->manifest.label, RESTORING_LABEL) == 0 &&
+            strcmp(item->manifest.database.name, r->name) == 0 && (r->earlier = strdup(item->path)) != NULL)
+            log_warn("there is no database %s; what %s held at %s UTC is in %s", r->name, r->name,
+                     clock_log(when, item->manifest.snapshot_at), r->earlier);
+    }
+    catalog_release(&catalog);
+}
+
+void restoring_put_command(const struct restoring *r, const char *path, struct buf *out)
+{
+    buf_printf(out, "sfb restore --force --environment %s %s", r->p->environment, path);
+}
+
+void restoring_tell_saved(struct restoring *r)
+{
+    struct buf command;
+
+    if (r->earlier == NULL)
+        find_saved(r);
+    if (r->earlier == NULL || strcmp(r->earlier, r->p->path) == 0)
+        return;
+    buf_init(&command, 8192);
+    restoring_put_command(r, r->earlier, &command);
+    log_warn("to have that back instead, type: %s", command.data);
+    buf_release(&command);
 }
 
 /* ---- space ------------------------------------------------------------------------------------------------------- */

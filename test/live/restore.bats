@@ -231,12 +231,13 @@ END
     same_content target "$ROOT/content"
 }
 
-@test "the audit log has the contract's lines" {
+@test "the audit log has the contract's lines, and where the old content is" {
     run -0 sfb restore --force "$BACKUP"
     log=$SFB_LOG_DIR/signupflow-restore-audit.log
     sed -i -E 's/^\[[-0-9]+ [:0-9]+\]/[TIME]/; s/duration: [^)]*/duration: TOOK/; s/backup-[0-9]+-[0-9]+/backup-STAMP/' "$log"
     diff -u - "$log" <<END
 [TIME] WARNING Restore initiated (user: $(id -un), backup: signupflow-backup-STAMP.dump, target: staging)
+[TIME] INFO Pre-restore backup saved (file: $(the_file "$WORK" 'pre-restore-*.dump'))
 [TIME] INFO Restore completed (duration: TOOK)
 [TIME] INFO Data integrity verification successful
 END

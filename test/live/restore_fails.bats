@@ -185,6 +185,13 @@ stalls() {
     back
 }
 
+@test "what a drop that the server never finished has left is no obstacle" {
+    sql postgres "UPDATE pg_database SET datconnlimit = -2, datallowconn = false WHERE datname = 'target'" # as the server marks it
+    run -0 --separate-stderr sfb restore --force "$ROOT/good.dump"
+    [ "$(sql target "SELECT count(*) FROM big")" = 2000 ]
+    no_working_database
+}
+
 @test "killed while connections are ended: the next restore opens the database again" {
     sql postgres "CREATE ROLE lord LOGIN CREATEDB PASSWORD 'x'; ALTER DATABASE target OWNER TO lord; GRANT pg_read_all_data TO lord"
     (sql target "SELECT pg_sleep(300)" || :) >/dev/null 2>&1 3>&- & # a superuser's: lord may not end it

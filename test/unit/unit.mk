@@ -14,7 +14,7 @@
 # takes libraries that were built for the host's C library; the first time that costs minutes.
 UNIT_V        ?= $(V)
 UNIT_CC       ?= gcc
-UNIT_SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+UNIT_SANITIZE ?= $(sanitizers_$(variant)) -fno-omit-frame-pointer
 UNIT_CFLAGS   ?= -std=gnu11 -g -O1 -fno-pie -Wall -Wextra -Werror
 UNIT_CPPFLAGS ?= -I. -I$(B)/gen -I$(B)/unit/include -I/usr/include/postgresql -D_GNU_SOURCE
 UNIT_LIBS     ?= $(wildcard $(addprefix $(UNIT_V)/lib/lib,$(addsuffix .a, \
