@@ -272,7 +272,7 @@ static void undo(struct restoring *r, bool there, struct err *err)
         snapshot_remove_files(&r->saved);
     if (err->hint[0] != '\0')
         return;
-    if (r->dropped)
+    if (r->dropped || (r->touched && !there))
         err_hint(err, "there is no database %s now: its content was given up (--no-pre-restore)", r->name);
     else if (r->old.exists && there)
         err_hint(err, "nothing was changed: database %s is as it was", r->name);

@@ -279,15 +279,16 @@ static int clear_one(struct restoring *r, const char *name, const char *mark, st
 
 int restoring_clear_leftovers(struct restoring *r, struct err *err)
 {
+    PGresult *found;
+    int rc;
+
     if (!r->p->dry_run && restoring_drop_rest(r, err) < 0)
         return -1;
-
-    PGresult *found = conn_query(r->admin, ERR_RESTORE, err,
-                                 "SELECT datname, pg_catalog.shobj_description(oid, 'pg_database') FROM"
-                                 " pg_catalog.pg_database WHERE datname LIKE '%\\_sfb\\_restore\\_%'",
-                                 0, NULL);
-    int rc = found != NULL ? 0 : -1;
-
+    found = conn_query(r->admin, ERR_RESTORE, err,
+                       "SELECT datname, pg_catalog.shobj_description(oid, 'pg_database') FROM"
+                       " pg_catalog.pg_database WHERE datname LIKE '%\\_sfb\\_restore\\_%'",
+                       0, NULL);
+    rc = found != NULL ? 0 : -1;
     for (int i = 0; rc == 0 && i < PQntuples(found); i++)
         if (text_starts(PQgetvalue(found, i, 1), mark_begins) && is_ours(r, PQgetvalue(found, i, 0)))
             rc = clear_one(r, PQgetvalue(found, i, 0), PQgetvalue(found, i, 1), err);
