@@ -37,7 +37,7 @@ case ${1-} in
     --sanitize) # this sfb has another C library: it can't live alone, and PostgreSQL's programs are not what is shipped
         shift
         built=build/sanitize apart+='|chroot|image|demo|tools'
-        export SFB_BINARY=$PWD/$built/sfb SFB_TEST_BUILD=$PWD/$built ;;
+        export SFB_BINARY=$PWD/$built/sfb SFB_TEST_BUILD=$PWD/$built SFB_TEST_SANITIZED=1 ;;
     --valgrind)
         shift
         built=build/valgrind

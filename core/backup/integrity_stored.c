@@ -119,7 +119,7 @@ static ssize_t contents_read_at(void *cookie, void *bytes, size_t n, uint64_t of
 int integrity_check_passed(const struct integrity_passed *passed, const struct manifest *m,
                            const struct integrity_params *p, struct integrity *found, struct err *err)
 {
-    struct integrity_params quick = { .depth = CHECK_QUICK, .bindir = p->bindir };
+    struct integrity_params quick = { .depth = CHECK_QUICK, .bindir = p->bindir, .list = p->list };
     struct check c = { .path = passed->name, .fd = -1, .p = &quick, .found = found, .err = err };
     int rc = -1;
 

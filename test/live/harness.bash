@@ -131,6 +131,9 @@ test_end() {
 # sfb ARGUMENTS...: the binary, bounded in time. `backup-database ...` and the other links: link_dir first.
 sfb() { timeout -k 5 "${SFB_TEST_TIMEOUT:-180}" "$SFB" "$@"; }
 
+# With sanitizers in it, sfb's memory is mostly theirs.
+is_sanitized() { [ -n "${SFB_TEST_SANITIZED-}" ]; }
+
 # A directory with sfb's links.
 link_dir() { mkdir -p "$T/links" && "$SFB" --install "$T/links" >/dev/null && echo "$T/links"; }
 
