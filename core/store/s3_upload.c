@@ -403,6 +403,23 @@ static void remove_wrong(struct s3_upload *u, const struct store_result *out)
         s3_delete(u->s->s3, u->key, &ignored);
 }
 
+/* And the threads that send them. */
+static void drop_parts(struct s3_upload *u)
+{
+    struct err given_up = { .class = ERR_UPLOAD, .message = "given up" };
+
+    if (!u->sending)
+        return;
+    if (!u->done)
+        s3_parts_stop(u->sending, &given_up);
+    if (u->current)
+        s3_parts_send(u->sending, u->current);
+    while (u->waiting_n > 0)
+        s3_parts_send(u->sending, u->waiting[--u->waiting_n]);
+    s3_parts_free(u->sending);
+    u->sending = NULL;
+}
+
 static int do_finish(struct upload *up, struct store_result *out, struct err *err)
 {
     struct s3_upload *u = (struct s3_upload *)up;
@@ -418,6 +435,7 @@ static int do_finish(struct upload *up, struct store_result *out, struct err *er
         return fail(u, err);
     }
     u->done = true;
+    drop_parts(u); /* whoever reads it back may want to fork */
     return 0;
 }
 
@@ -450,21 +468,6 @@ static void clean_up(struct s3_upload *u)
     err_clear(&err);
     if (u->twice) /* only where listing is allowed; else the lifecycle's */
         s3_list_uploads(u->s->s3, u->key, abort_other, u, NULL, &err);
-}
-
-static void drop_parts(struct s3_upload *u)
-{
-    struct err given_up = { .class = ERR_UPLOAD, .message = "given up" };
-
-    if (!u->sending)
-        return;
-    if (!u->done)
-        s3_parts_stop(u->sending, &given_up);
-    if (u->current)
-        s3_parts_send(u->sending, u->current);
-    while (u->waiting_n > 0)
-        s3_parts_send(u->sending, u->waiting[--u->waiting_n]);
-    s3_parts_free(u->sending);
 }
 
 static void do_free(struct upload *up)
