@@ -16,7 +16,8 @@ UNIT_V        ?= $(V)
 UNIT_CC       ?= gcc
 UNIT_SANITIZE ?= $(sanitizers_$(variant)) -fno-omit-frame-pointer
 UNIT_CFLAGS   ?= -std=gnu11 -g -O1 -fno-pie -Wall -Wextra -Werror
-UNIT_CPPFLAGS ?= -I. -I$(B)/gen -I$(B)/unit/include -I/usr/include/postgresql -D_GNU_SOURCE
+UNIT_CPPFLAGS ?= -I. -I$(B)/gen -I$(B)/unit/include -I/usr/include/postgresql -D_GNU_SOURCE \
+                 -include test/unit/libpq.h
 UNIT_LIBS     ?= $(wildcard $(addprefix $(UNIT_V)/lib/lib,$(addsuffix .a, \
                    curl archive cjson mbedtls mbedx509 mbedcrypto deflate xxhash zstd lz4 bz2 lzma z))) -lpq -lssl -lcrypto
 
