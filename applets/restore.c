@@ -129,12 +129,10 @@ static int parse_wishes(const struct settings *settings, int argc, char **argv, 
 /* The answer's first letter; 'n' at the end of the input. The terminal gives whole lines. */
 static char read_answer(void)
 {
-    char answer[64];
-    ssize_t n = read(STDIN_FILENO, answer, sizeof answer - 1);
+    char answer[64] = "";
 
-    if (n <= 0)
+    if (read(STDIN_FILENO, answer, sizeof answer - 1) <= 0)
         return 'n';
-    answer[n] = '\0';
     answer[strcspn(answer, "\r\n")] = '\0';
     return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0 ? 'y' : 'n';
 }
