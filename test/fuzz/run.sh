@@ -32,7 +32,7 @@ flags=(-std=gnu11 -g -O1 -D_GNU_SOURCE -DDEFLATE_SEGMENT=4096 -I. "-I$dir/includ
     "-fsanitize=address,undefined" -fno-sanitize-recover=undefined)
 
 # What the fuzzed code needs of core/: the archive engine stands on core/base and core/io.
-sources=(core/base/*.c core/io/pool.c core/io/deflate.c core/pg/archive*.c core/pg/tally*.c core/pg/transcode*.c
+sources=(core/base/*.c core/io/pool.c core/io/deflate.c core/pg/archive*.c core/pg/sqltext.c core/pg/tally*.c core/pg/transcode*.c
     core/pg/walk*.c core/store/xml.c)
 objects=()
 for source in "${sources[@]}"; do
