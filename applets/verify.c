@@ -65,13 +65,16 @@ static const struct exit_map exits[] = {
 
 static const char *const links[] = { "verify-backup", NULL };
 
-static void print_text(const char *path, const struct integrity *found, const struct err *err)
+/* Of one that could not be looked at at all, standard error says everything; of several it has the worst alone. */
+static void print_text(const char *path, const struct integrity *found, bool alone, const struct err *err)
 {
+    if (alone && found->n_lines == 0)
+        return;
     log_say("%s", path);
     for (size_t i = 0; i < found->n_lines; i++)
         log_say("   %s %-20s %s", found->lines[i].good ? "✅" : "❌", found->lines[i].name, found->lines[i].detail);
     if (err->class != ERR_NONE && (found->n_lines == 0 || found->lines[found->n_lines - 1].good))
-        log_say("   ❌ %-20s %s", "not verified", err->message); /* of several, standard error has the worst alone */
+        log_say("   ❌ %-20s %s", "not verified", err->message);
     if (err->class == ERR_NONE)
         log_say("✅ Backup verification successful");
     else
@@ -223,7 +226,7 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
         if (opt.json)
             cJSON_AddItemToArray(results, as_json(argv[i], &found, &one));
         else
-            print_text(argv[i], &found, &one);
+            print_text(argv[i], &found, argc == 1, &one);
         if (note(ctx->run, argv[i], &found, one.class == ERR_NONE, err) < 0)
             rc = -1;
         integrity_release(&found);

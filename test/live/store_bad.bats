@@ -45,8 +45,8 @@ refused() { # CODE WORDS HINT COMMAND...
     local code=$1 words=$2 hint=$3
     shift 3
     SFB_TEST_TIMEOUT=30 run -"$code" --separate-stderr sfb "$@"
-    has "$output$stderr" "❌ .*($words)"
-    has "$output$stderr" "$hint"
+    has "$stderr" "❌ .*($words)"
+    has "$stderr" "$hint"
     has_not "$stderr" 'trying again|gave up'
     [ "$(grep -c '❌' <<<"$output$stderr")" = 1 ]
 }
