@@ -7,6 +7,7 @@
 
 #include "applets/applet.h"
 #include "core/backup/auditing.h"
+#include "core/backup/fetch.h"
 #include "core/backup/integrity.h"
 #include "core/backup/repository.h"
 #include "core/backup/settings.h"
@@ -21,18 +22,19 @@ static const char usage[] =
     "\n"
     "Reads backups and checks every byte of them: the checksum and the database's name, version and time against the\n"
     "manifest beside the file, the table of contents with pg_restore --list, every block of data inflated, every row\n"
-    "counted and fingerprinted. Any archive of pg_dump -Fc will do, with or without a manifest. Of several\n"
-    "backups each is checked, and the worst decides the exit code.\n"
+    "counted and fingerprinted. Any archive of pg_dump -Fc will do, with or without a manifest; latest, latest@weekly\n"
+    "are production's newest in the store. Of several backups each is checked, and the worst decides the exit code.\n"
     "\n"
     "With --audit: is the chained audit log (LOG_DIR/APP-audit.jsonl and its rotated files, or FILEs) what was written,\n"
     "line for line? Compared with the head beside it, with the manifests in the local cache, and with those of a store.\n";
 
-static const char examples[] = "# All of it\nsfb verify /var/backups/signupflow/backup-20251023-143215.dump\n"
-                               "# In the bucket, without downloading it to a file\nsfb verify "
-                               "s3://signupflow-backups/production/daily/backup-20251023-143215.dump\n"
-                               "# Table of contents and checksum only\nsfb verify --quick backup.dump\n"
-                               "# The audit log, compared with what the bucket's manifests say of it\n"
-                               "sfb verify --audit --against s3://signupflow-backups\n";
+static const char examples[] =
+    "# All of it\nsfb verify /var/backups/signupflow/backup-20251023-143215.dump\n"
+    "# In the bucket, without downloading it to a file\nsfb verify "
+    "s3://signupflow-backups/production/daily/backup-20251023-143215.dump\nsfb verify latest\n"
+    "# Table of contents and checksum only\nsfb verify --quick backup.dump\n"
+    "# The audit log, compared with what the bucket's manifests say of it\n"
+    "sfb verify --audit --against s3://signupflow-backups\n";
 
 #define VISIBLE_MAX 65536
 
@@ -123,16 +125,36 @@ static int print_json(cJSON *results, struct err *err)
     return 0;
 }
 
+/* *named: its URL; the caller frees. */
+static int check_latest(const struct settings *settings, const char *what, const struct integrity_params *p,
+                        struct integrity *found, char **named, struct err *err)
+{
+    struct fetch_params wanted = { .settings = settings, .what = what, .environment = "production" };
+    struct fetched f;
+    int rc = -1;
+
+    if (fetch_find(&wanted, &f, err) == 0) {
+        *named = strdup(f.url);
+        if (!opt.json)
+            log_say("Chosen: %s (%s)", f.url, f.why);
+        rc = *named == NULL ? err_no_memory(err) : integrity_check_stored(f.store, f.key, NULL, p, found, err);
+    }
+    fetched_release(&f);
+    return rc;
+}
+
 static int check(const struct settings *settings, const char *what, const struct integrity_params *p,
-                 struct integrity *found, struct err *err)
+                 struct integrity *found, char **named, struct err *err)
 {
     char *base = NULL, *key = NULL;
     struct store *store = NULL;
     int rc = -1;
 
-    if (!store_is_url(what))
+    if (!fetch_is_meant(what))
         return integrity_check(what, p, found, NULL, err);
     memset(found, 0, sizeof *found);
+    if (!store_is_url(what))
+        return check_latest(settings, what, p, found, named, err);
     if (store_split(what, &base, &key, err) == 0 && (store = repository_open(settings, base, STORE_READ, err)) != NULL)
         rc = integrity_check_stored(store, key, NULL, p, found, err);
     store_close(store);
@@ -218,18 +240,22 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
     for (int i = 0; i < argc; i++) {
         struct integrity found;
         struct err one = { 0 };
+        char *named = NULL;
+        const char *what;
 
-        if (check(ctx->settings, argv[i], &p, &found, &one) < 0 && badness(&one) > badness(err)) {
+        if (check(ctx->settings, argv[i], &p, &found, &named, &one) < 0 && badness(&one) > badness(err)) {
             *err = one;
             rc = -1;
         }
+        what = named != NULL ? named : argv[i];
         if (opt.json)
-            cJSON_AddItemToArray(results, as_json(argv[i], &found, &one));
+            cJSON_AddItemToArray(results, as_json(what, &found, &one));
         else
-            print_text(argv[i], &found, argc == 1, &one);
-        if (note(ctx->run, argv[i], &found, one.class == ERR_NONE, err) < 0)
+            print_text(what, &found, argc == 1, &one);
+        if (note(ctx->run, what, &found, one.class == ERR_NONE, err) < 0)
             rc = -1;
         integrity_release(&found);
+        free(named);
         if (one.class == ERR_SIGNAL)
             break;
     }

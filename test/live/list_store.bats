@@ -71,6 +71,11 @@ daily() { (cd "$T/store" && echo production/daily/*.dump); }
     with=$(sfb list "$url" | sed -n '/ROWS/,$p')
     run -0 sfb list latest
     [[ ${lines[0]} == "$url" ]]
+    run -0 sfb verify latest latest@daily
+    [ "$(grep -c "^Chosen: $url (the newest" <<<"$output")" = 2 ]
+    [ "$(grep -c '✅ rows ' <<<"$output")" = 2 ]
+    run -7 sfb verify latest@yearly
+    run -0 sfb verify --json latest
     mv "$T/store/$(daily)" "$T/store/alone.dump"
     run -0 --separate-stderr sfb list "file://$T/store/alone.dump"
     diff -u <(echo "$with") <(sed -n '/ROWS/,$p' <<<"$output")
@@ -90,7 +95,10 @@ daily() { (cd "$T/store" && echo production/daily/*.dump); }
     [ "$(python3 -c 'import json, sys; print({(b["environment"], b["rows"], b["complete"]) for b in json.load(sys.stdin)})' <<<"$output")" = "{('production', 1236, True)}" ]
     run -0 sfb list latest
     [[ $output == *"1,234 "*"public.large"* ]]
-    run -0 --separate-stderr sfb list --toc "${lines[0]}"
+    url=${lines[0]}
+    run -0 sfb verify latest
+    [[ ${lines[1]} == "$url" && ${lines[-1]} == '✅ Backup verification successful' ]]
+    run -0 --separate-stderr sfb list --toc "$url"
     [[ $output == *"TABLE DATA public large"* ]]
 }
 
