@@ -131,12 +131,8 @@ static int check_target(const struct settings *s, const char *environment, enum 
 static int check(const struct settings *s, struct err *err)
 {
     struct places places;
-    int number;
 
-    if (settings_int(s, SETTING_JOBS, 0, 256, &number, err) < 0 ||
-        settings_int(s, SETTING_CACHE_KEEP, 1, 100000, &number, err) < 0 ||
-        settings_int(s, SETTING_LOCK_TIMEOUT, 0, 86400, &number, err) < 0 ||
-        settings_int(s, SETTING_ALERT_REPEAT_HOURS, 0, 8760, &number, err) < 0 || alert_check(s, err) < 0 ||
+    if (settings_numbers(s, err) < 0 || alert_check(s, err) < 0 ||
         check_target(s, "production", SETTING_PRODUCTION_URL, err) < 0 ||
         check_target(s, "staging", SETTING_STAGING_URL, err) < 0 || places_open(s, &places, err) < 0)
         return -1;

@@ -17,21 +17,10 @@
 /* Who loads them has refused a file that can't be read or that others may write to. */
 void doctor_host_settings(struct doctor_exam *e)
 {
-    static const struct {
-        enum setting which;
-        int low, high;
-    } numbers[] = {
-        { SETTING_JOBS, 0, 256 },           { SETTING_CACHE_KEEP, 1, 100000 },
-        { SETTING_LOCK_TIMEOUT, 0, 86400 }, { SETTING_KEEP_AT_LEAST, 1, 100000 },
-        { SETTING_S3_MAX_PARTS, 1, 10000 }, { SETTING_S3_RETRY_SECONDS, 0, 86400 },
-    };
     const struct settings *s = e->p->settings;
     struct err err = { 0 };
-    int value;
 
-    for (size_t i = 0; err.class == ERR_NONE && i < sizeof numbers / sizeof numbers[0]; i++)
-        settings_int(s, numbers[i].which, numbers[i].low, numbers[i].high, &value, &err);
-    if (err.class != ERR_NONE)
+    if (settings_numbers(s, &err) < 0)
         doctor_add_err(e->r, DOCTOR_BROKEN, "settings", &err);
     else if (settings_file(s))
         doctor_add(e->r, DOCTOR_FINE, "settings", "%s, and the environment", settings_file(s));

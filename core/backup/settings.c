@@ -341,6 +341,32 @@ int settings_int(const struct settings *s, enum setting which, int low, int high
                    high);
 }
 
+int settings_numbers(const struct settings *s, struct err *err)
+{
+    static const struct {
+        enum setting which;
+        int low, high;
+    } numbers[] = {
+        { SETTING_JOBS, 0, 256 },
+        { SETTING_CACHE_KEEP, 1, 100000 },
+        { SETTING_KEEP_AT_LEAST, 1, 100000 },
+        { SETTING_LOCK_TIMEOUT, 0, 86400 },
+        { SETTING_S3_MAX_PARTS, 1, 10000 },
+        { SETTING_S3_MEMORY, 16, 1 << 20 },
+        { SETTING_S3_RETRY_SECONDS, 0, 86400 },
+        { SETTING_SCHEDULE_HOURS, 0, 24 * 366 },
+        { SETTING_RTO_MINUTES, 0, 60 * 24 * 366 },
+        { SETTING_DRILL_DAYS, 0, 10 * 366 },
+        { SETTING_ALERT_REPEAT_HOURS, 0, 8760 },
+    };
+    int value;
+
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (settings_int(s, numbers[i].which, numbers[i].low, numbers[i].high, &value, err) < 0)
+            return -1;
+    return 0;
+}
+
 int settings_bool(const struct settings *s, enum setting which, bool *value, struct err *err)
 {
     if (text_parse_bool(s->values[which], value))

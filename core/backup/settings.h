@@ -50,6 +50,7 @@ bool settings_given(const struct settings *s, enum setting which); /* not from t
 
 /* As numbers; ERR_CONFIG names the setting, its origin and the value that is wrong. */
 int settings_int(const struct settings *s, enum setting which, int low, int high, int *value, struct err *err);
+int settings_numbers(const struct settings *s, struct err *err); /* is each that is a number one, and in its range? */
 int settings_bool(const struct settings *s, enum setting which, bool *value, struct err *err);
 
 const char *settings_name(enum setting which);

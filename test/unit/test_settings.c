@@ -268,6 +268,17 @@ static void numbers(void **state)
     assert_int_equal(settings_bool(s, SETTING_JOBS, &yes, &err), -1);
     assert_int_equal(err.class, ERR_CONFIG);
     settings_free(s);
+    err_clear(&err);
+    s = load("", &err);
+    assert_non_null(s);
+    assert_int_equal(settings_numbers(s, &err), 0);
+    settings_free(s);
+    s = load("SFB_SCHEDULE_HOURS=daily\n", &err);
+    assert_non_null(s);
+    assert_int_equal(settings_numbers(s, &err), -1);
+    assert_string_equal(err.message,
+                        "SFB_SCHEDULE_HOURS is \"daily\" (from env); it must be a whole number from 0 to 8784");
+    settings_free(s);
 }
 
 /* ---- secrets ------------------------------------------------------------------------------------------------- */
