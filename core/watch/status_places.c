@@ -16,11 +16,13 @@
 
 /* ---- other runs ------------------------------------------------------------------------------------------------- */
 
-/* The newest of its kind failed, and recently. `grave`: the exit code that is critical. */
+/* The newest of its kind failed, and recently. `grave`: the exit code that is critical, unless nothing tells that the file
+ * was a backup of an environment. */
 static void check_newest(struct status *s, enum run_kind kind, const char *name, const char *title, int grave)
 {
     const struct run *r = history_newest(&s->facts->history, kind, -1);
-    enum status_level level = r != NULL && r->exit_code == grave ? STATUS_CRITICAL : STATUS_WARNING;
+    bool critical = r != NULL && r->exit_code == grave && r->environment != NULL;
+    enum status_level level = critical ? STATUS_CRITICAL : STATUS_WARNING;
     char when[CLOCK_TEXT];
 
     if (r == NULL || difftime(s->now, r->started) > STATUS_WINDOW_DAYS * STATUS_DAY)

@@ -22,13 +22,10 @@ static void add_backup(struct status_facts *f, time_t started, uint64_t size, co
 
     f->backups = realloc(f->backups, (f->n_backups + 1) * sizeof *f->backups);
     b = &f->backups[f->n_backups++];
-    memset(b, 0, sizeof *b);
+    *b = (struct status_backup){ .started = started, .size = size, .ran = true };
     snprintf(stamp, sizeof stamp, "backup-%ld.dump", (long)started);
     b->file = strdup(stamp);
-    b->started = started;
-    b->size = size;
     b->format = format != NULL ? strdup(format) : NULL;
-    b->ran = true;
 }
 
 static struct run *add_run(struct status_facts *f, enum run_kind kind, time_t started, int exit_code)
@@ -471,6 +468,8 @@ static void test_others(void **state)
     add_run(&f, RUN_VERIFY, NOW - 7 * DAY, 2);
     assert_level(&f, "verification", STATUS_CRITICAL);
     add_run(&f, RUN_VERIFY, NOW - 6 * DAY, 1); /* a name that was mistyped */
+    assert_level(&f, "verification", STATUS_WARNING);
+    run_set(&add_run(&f, RUN_VERIFY, NOW - 5 * DAY, 2)->environment, NULL, &err); /* of no backup */
     assert_level(&f, "verification", STATUS_WARNING);
     add_run(&f, RUN_PRUNE, NOW - DAY, 3);
     assert_level(&f, "prune", STATUS_WARNING);
