@@ -216,6 +216,10 @@ static int make_parent(const char *path, struct err *err)
     char *dir = os_dirname(path);
     int rc = dir ? os_make_dirs(dir, 0700, err) : err_no_memory(err);
 
+    if (rc < 0 && err->class == ERR_IO) {
+        err_reclass(err, ERR_STORE);
+        err_hint(err, "is the store's disk mounted, and may this user write there? `sfb doctor` looks");
+    }
     free(dir);
     return rc;
 }
