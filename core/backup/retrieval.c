@@ -172,8 +172,18 @@ static void prefer_cause(const struct retrieval *r, struct err *err, const struc
 
     if (err->class == ERR_NONE || err->class == ERR_IO)
         *err = *said;
-    if (err->class != ERR_RESTORE || r->params.data_only)
+    if (err->class != ERR_RESTORE)
         return;
+    if (r->params.output != NULL || r->params.data_only) {
+        if (r->params.output == NULL && *err->hint == '\0')
+            err_hint(
+                err, "nothing was changed%s",
+                strstr(err->message, "does not exist") == NULL
+                    ? ""
+                    : "; --verbose tells where. A trigger that does not find its tables: write the rows with --output, "
+                      "delete the line that empties search_path, and feed the rest to psql");
+        return;
+    }
     buf_init(&needs, sizeof err->hint / 2);
     excerpt_needs(&r->excerpt, &needs);
     if (needs.size > 0)

@@ -206,6 +206,15 @@ upload() { # FILE KEY: with its manifest, as a backup has it
     [ "$(sql copy "SELECT count(*) FROM events JOIN orgs ON orgs.id = org_id")" = 5000 ]
 }
 
+@test "a trigger that finds no table without a search_path stops it, and what helps is told" {
+    sql copy "CREATE TABLE events (id serial PRIMARY KEY, org_id int, title text, tag int GENERATED ALWAYS AS IDENTITY);
+        CREATE TABLE orgs (id int); CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM FROM orgs; RETURN NEW; END';
+        CREATE TRIGGER look BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION look()"
+    run -4 --separate-stderr sfb restore --force --data-only --table events "$DUMP"
+    has "$stderr" 'relation "orgs" does not exist'
+    has "$stderr" 'nothing was changed; .*--output.* search_path'
+}
+
 @test "as SQL: into a file that is whole or not there, or to standard output" {
     run -0 --separate-stderr sfb restore --data-only --table events --output "$T/events.sql" "$DUMP"
     has "$output" "^   Output: $T/events.sql$"
