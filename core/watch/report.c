@@ -183,7 +183,7 @@ struct report_sentence report_sentence(const struct report *r)
     if (r->verdict == PROOFS_UNFINISHED)
         return (struct report_sentence){ "The drill could not be carried out.", 0, "" };
     if (drill->backup == NULL || *drill->backup == '\0')
-        return (struct report_sentence){ "There is no backup to recover from.", 0, "" };
+        return (struct report_sentence){ "No backup was found to recover from.", 0, "" };
     s.before = drill->taken != 0 ? "The backup of " : "The backup";
     if (r->verdict == PROOFS_PASSED)
         s.after = " brings the database back.";

@@ -134,8 +134,8 @@ static void nothing_known(void **state)
     (void)state;
     begin(sample_nothing());
     assert_string_equal(report.name, "drill-20251101-051300-failed");
-    assert_has(text(), "There is no backup to recover from.");
-    assert_has(page(), "There is no backup to recover from.</h1>");
+    assert_has(text(), "No backup was found to recover from.");
+    assert_has(page(), "No backup was found to recover from.</h1>");
     root = json();
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(cJSON_GetObjectItem(root, "figures"), "recovery_seconds")));
     cJSON_Delete(root);
