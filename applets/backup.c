@@ -45,7 +45,7 @@ static const struct opt options[] = {
     OPT_FLAG(0, "local-only", &opt.local_only, "skip S3 upload (local backup only)"),
     OPT_FLAG(0, "stream", &opt.stream, "keep no file here: from pg_dump into the store"),
     OPT_FLAG(0, "read-back", &opt.read_back,
-             "verify what --stream has uploaded by reading it, where\nthat is allowed (default; --no-read-back)"),
+             "verify what --stream has uploaded by reading it, where that is allowed (default; --no-read-back)"),
     OPT_TEXT(0, "label", "LABEL", &opt.label, "name it LABEL-... and keep it until it is deleted by hand"),
     OPT_INT('r', "retention-days", "DAYS", 1, 36500, &opt.retention, &opt.retention_given,
             "days to keep it (default 30; staging 7)"),

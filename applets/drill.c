@@ -55,7 +55,7 @@ static const struct opt options[] = {
     OPT_INT(0, "smoke-status", "N", 100, 599, &opt.smoke_status, NULL, "with --smoke-url: this status"),
     OPT_TEXT(0, "smoke-text", "TEXT", &opt.smoke_text, "with --smoke-url: this has to be in the answer"),
     OPT_INT(0, "smoke-deadline", "SECONDS", 1, 86400, &opt.smoke_seconds, NULL,
-            "for each statement, the command, and all tries of the\nURL (default 60)"),
+            "for each statement, the command, and all tries of the URL (default 60)"),
     OPT_FLAG(0, "production", &opt.production,
              "compare with production now (default);\n--no-production asks nothing of it"),
     OPT_TEXT(0, "max-drift", "PERCENT", &opt.max_drift,
