@@ -242,6 +242,21 @@ END
 }
 in_log() { grep -qE "$1" "$PROXY_LOG"; }
 
+@test "an outage of the store, of minutes in make check-faults, is survived" {
+    proxy_rules '[{"method": "PUT", "target": "partNumber=2", "do": "delay", "seconds": 2}]'
+    export AWS_ENDPOINT_URL_S3=$PROXY
+    unset SFB_S3_RETRY_SECONDS
+    sfb_start backup --stream
+    wait_for 60 in_log 'partNumber=1[^0-9]|uploads='
+    proxy_rules '[{"do": "refuse", "times": -1}, {"do": "reset", "times": -1}]'
+    sleep "${SFB_TEST_OUTAGE:-3}" # an outage is a time
+    proxy_rules '[]'
+    sfb_wait
+    [ "$status" = 0 ]
+    has "$stderr" 'trying again for up to'
+    run -0 sfb verify "$(dump_url)"
+}
+
 @test "the upload fails in the middle, or at its end: exit 3, no object, no open upload" {
     export AWS_ENDPOINT_URL_S3=$PROXY
     for target in partNumber=2 'partNumber=1&' uploadId=.*; do
