@@ -19,7 +19,8 @@
 struct target;
 
 /* url: postgresql://..., postgres://... or "host=... dbname=..."; "": libpq's variables alone. ERR_CONFIG when it can't
- * be parsed; the message never holds the password. */
+ * be parsed, or when nothing names a database: the one that libpq would guess, named like the user, is seldom meant. The
+ * message never holds the password. */
 struct target *target_parse(const char *url, struct err *err);
 struct target *target_with_database(const struct target *t, const char *database,
                                     struct err *err); /* a copy, other db */

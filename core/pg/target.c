@@ -361,8 +361,11 @@ static int complete(struct target *t, const PQconninfoOption *env, struct err *e
         err_hint(err, "put it into the URL, postgresql://USER@HOST/DATABASE, or set PGUSER");
         return -1;
     }
-    if (put_unless_given(t, "dbname", target_get(t, "user"), err) < 0)
+    if (target_get(t, "dbname") == NULL || *target_get(t, "dbname") == '\0') { /* libpq takes the one named like the user */
+        err_set(err, ERR_CONFIG, "no database: neither the URL nor PGDATABASE names one");
+        err_hint(err, "put it at the end of the URL, postgresql://USER@HOST/DATABASE, or set PGDATABASE");
         return -1;
+    }
     if (*target_host(t) == '\0' && option_value(env, "hostaddr") == NULL &&
         target_put(t, "host", socket_directory(target_port(t)), err) < 0)
         return -1;

@@ -56,7 +56,6 @@ static void urls_are_understood(void **state)
     described_as("host=db user=app dbname='a b' password=sesame", "postgresql://db:5432/a%20b");
     described_as("postgresql://app@[::1]:5433/shop", "postgresql://[::1]:5433/shop");
     described_as("postgresql://app@a,b:5433/shop", "postgresql://a:5432,b:5433/shop");
-    described_as("postgresql://app@db", "postgresql://db:5432/app");
     described_as("postgresql://app@/shop?host=/run/pg&port=5433", "postgresql:///shop?host=/run/pg&port=5433");
     described_as("postgresql://app@db/caf%C3%A9%2F%22%0A", "postgresql://db:5432/café%2F%22%0A");
 }
@@ -67,8 +66,18 @@ static void variables_fill_the_rest(void **state)
     setenv("PGHOST", "elsewhere", 1);
     setenv("PGPORT", "6000", 1);
     setenv("PGUSER", "somebody", 1);
-    described_as("", "postgresql://elsewhere:6000/somebody");
-    described_as("postgresql://db/shop", "postgresql://db:6000/shop");
+    setenv("PGDATABASE", "shop", 1);
+    described_as("", "postgresql://elsewhere:6000/shop");
+    described_as("postgresql://app@db", "postgresql://db:6000/shop");
+    described_as("postgresql://db/other", "postgresql://db:6000/other");
+}
+
+static void the_database_is_named(void **state)
+{
+    (void)state;
+    refused("postgresql://app@db", "no database");
+    refused("postgresql://app@db/", "no database");
+    refused("host=db user=app", "no database");
 }
 
 static void service_file_fills_the_rest(void **state)
@@ -235,6 +244,7 @@ int main(void)
         BARE("URLs of every shape are understood, and shown without user and password", urls_are_understood),
         BARE("what the URL leaves out comes from libpq's variables", variables_fill_the_rest),
         BARE_IN_DIR("what the URL leaves out comes from the service it names", service_file_fills_the_rest),
+        BARE("the database is named, not guessed from the user", the_database_is_named),
         BARE("a mistake in a URL is told without a piece of the password", mistakes_show_no_password),
         BARE("a parameter of another driver is named", foreign_parameters_are_named),
         BARE("quotes, backslashes and newlines survive in a connection string", connection_strings_hold_every_name),
