@@ -361,7 +361,7 @@ static int complete(struct target *t, const PQconninfoOption *env, struct err *e
         err_hint(err, "put it into the URL, postgresql://USER@HOST/DATABASE, or set PGUSER");
         return -1;
     }
-    if (target_get(t, "dbname") == NULL || *target_get(t, "dbname") == '\0') { /* libpq takes the one named like the user */
+    if (target_get(t, "dbname") == NULL || *target_get(t, "dbname") == '\0') {
         err_set(err, ERR_CONFIG, "no database: neither the URL nor PGDATABASE names one");
         err_hint(err, "put it at the end of the URL, postgresql://USER@HOST/DATABASE, or set PGDATABASE");
         return -1;
