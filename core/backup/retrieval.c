@@ -75,11 +75,6 @@ const struct choice *retrieval_choice(const struct retrieval *r)
     return &r->choice;
 }
 
-const struct manifest *retrieval_manifest(const struct retrieval *r)
-{
-    return r->manifest;
-}
-
 /* ---- what is said ------------------------------------------------------------------------------------------------ */
 
 static void list_tables(const struct retrieval *r)

@@ -40,7 +40,6 @@ struct retrieval;
 /* ERR_NOT_FOUND: no such backup, or no such table in it. ERR_CONFIG, ERR_STORE, ERR_DAMAGED. */
 struct retrieval *retrieval_open(const struct retrieval_params *p, struct err *err);
 const struct choice *retrieval_choice(const struct retrieval *r);
-const struct manifest *retrieval_manifest(const struct retrieval *r); /* NULL: it has none */
 void retrieval_announce(const struct retrieval *r);
 
 /* ERR_RESTORE: nothing was changed. ERR_DAMAGED: the backup is not what its manifest says; nothing was changed. ERR_PROOF:

@@ -141,37 +141,6 @@ bool text_parse_bool(const char *text, bool *value)
     return false;
 }
 
-bool text_parse_size(const char *text, uint64_t *value)
-{
-    static const char units[] = "kmgt";
-    size_t digits = strspn(text, "0123456789");
-    const char *unit;
-    char number[TEXT_SHORT];
-    uint64_t n;
-    unsigned shift = 0;
-
-    if (digits == 0 || digits >= sizeof number)
-        return false;
-    memcpy(number, text, digits);
-    number[digits] = '\0';
-    if (!text_parse_u64(number, &n))
-        return false;
-    text += digits;
-    if (*text) {
-        unit = strchr(units, *text | 0x20); /* lower case */
-        if (!unit)
-            return false;
-        shift = 10 * (unsigned)(unit - units + 1);
-        text++;
-        if (*text && strcasecmp(text, "b") != 0 && strcasecmp(text, "ib") != 0)
-            return false;
-    }
-    if (n > UINT64_MAX >> shift)
-        return false;
-    *value = n << shift;
-    return true;
-}
-
 /* ---- strings ------------------------------------------------------------------------------------------------- */
 
 bool text_starts(const char *text, const char *prefix)

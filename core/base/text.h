@@ -27,7 +27,6 @@ bool text_ends(const char *text, const char *suffix);
 bool text_parse_u64(const char *text, uint64_t *value); /* all of it decimal digits, no overflow */
 bool text_parse_int(const char *text, int low, int high, int *value);
 bool text_parse_bool(const char *text, bool *value);     /* 1 0 true false yes no on off */
-bool text_parse_size(const char *text, uint64_t *value); /* 10, 10k, 10M, 10G; powers of 1024 */
 
 /* Appends text with control characters and invalid UTF-8 made visible (\n as "\n", others as "\xNN"): for messages. */
 void text_visible(struct buf *out, const char *text);

@@ -233,11 +233,6 @@ void tally_stream_text(struct tally_stream *s, struct tally *t, const char *text
     tally_stream_join(s, t, &p, text, n);
 }
 
-bool tally_stream_open_row(const struct tally_stream *s)
-{
-    return s->open;
-}
-
 bool tally_stream_end_copy(struct tally_stream *s, struct tally *t)
 {
     bool complete = has_copy_end(s);

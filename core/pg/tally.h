@@ -27,11 +27,10 @@ void tally_add(struct tally *t, const struct tally *more);
 bool tally_same(const struct tally *a, const struct tally *b); /* rows and fingerprint */
 
 /* Text that comes in pieces of any size: rows may be cut anywhere between two calls. Holds no row: memory is constant.
- * A last row without a newline is not counted; tally_stream_open_row tells that there is one. */
+ * A last row without a newline is not counted. */
 struct tally_stream;
 struct tally_stream *tally_stream_new(void); /* NULL without memory */
 void tally_stream_text(struct tally_stream *s, struct tally *t, const char *text, size_t n);
-bool tally_stream_open_row(const struct tally_stream *s);
 void tally_stream_object_begin(struct tally_stream *s, uint32_t oid); /* a large object, then its content, then end */
 void tally_stream_object_data(struct tally_stream *s, struct tally *t, const void *bytes, size_t n);
 void tally_stream_object_end(struct tally_stream *s, struct tally *t);

@@ -55,8 +55,6 @@ void tool_follow(struct tool_run *run);
 /* Waits for the end, which a signal hastens. 0 when it ended with 0; else -1 and err of `class`: its first error
  * message, the exit status or signal. */
 int tool_wait(struct tool_run *run, enum err_class class, struct err *err);
-/* What it wrote on stderr, up to out->max from the end. After tool_wait, before tool_stop. */
-int tool_messages(const struct tool_run *run, struct buf *out, struct err *err);
 /* Ends it (SIGTERM, then SIGKILL after a grace), reaps it, releases everything. Fine whatever its state; always call. */
 void tool_stop(struct tool_run *run);
 

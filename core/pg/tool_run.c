@@ -212,28 +212,6 @@ void tool_follow(struct tool_run *run)
     }
 }
 
-int tool_messages(const struct tool_run *run, struct buf *out, struct err *err)
-{
-    struct stat st;
-    size_t n;
-    off_t from;
-    char *to;
-
-    if (run->stderr_fd < 0)
-        return 0;
-    if (fstat(run->stderr_fd, &st) < 0)
-        return err_errno(err, "what %s said can't be read", tool_name(run->program));
-    n = (size_t)st.st_size < out->max - 1 ? (size_t)st.st_size : out->max - 1;
-    from = st.st_size - (off_t)n;
-    to = n > 0 ? buf_reserve(out, n) : NULL;
-    if (to != NULL) {
-        ssize_t got = pread(run->stderr_fd, to, n, from);
-        if (got > 0)
-            buf_commit(out, (size_t)got);
-    }
-    return buf_check(out, err);
-}
-
 /* ---- its end ------------------------------------------------------------------------------------------------- */
 
 /* Until the child has ended, or a slice of time or a signal has come. */

@@ -278,11 +278,6 @@ int upload_patch_first(struct upload *u, uint64_t offset, const void *bytes, siz
     return u->ops->patch(u, offset, bytes, n, err);
 }
 
-uint64_t upload_first_size(const struct upload *u)
-{
-    return u->first_size;
-}
-
 int upload_hold(struct upload *u, uint64_t size, struct err *err)
 {
     if (size <= u->first_size || !u->ops->hold)

@@ -184,9 +184,9 @@ struct upload *upload_begin(struct store *s, const char *key, const struct uploa
 
 /* The next bytes. Waits while too much is under way. -1: a part could not be sent; no use to go on. */
 int upload_write(struct upload *u, const void *bytes, size_t n, struct err *err);
-/* Bytes already written change: they must lie within upload_first_size, which is at least 5 MiB. */
+/* Bytes already written change: they must lie within the first part, which has at least 5 MiB, or what upload_hold
+ * said. */
 int upload_patch_first(struct upload *u, uint64_t offset, const void *bytes, size_t n, struct err *err);
-uint64_t upload_first_size(const struct upload *u);
 /* So many bytes at the beginning may change: to be said before any are written (or advanced). */
 int upload_hold(struct upload *u, uint64_t size, struct err *err);
 

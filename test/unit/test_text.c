@@ -138,27 +138,6 @@ static void booleans(void **state)
     assert_false(text_parse_bool("true ", &b));
 }
 
-static void parsed_sizes(void **state)
-{
-    uint64_t n = 0;
-
-    (void)state;
-    assert_true(text_parse_size("10", &n) && n == 10);
-    assert_true(text_parse_size("10k", &n) && n == 10240);
-    assert_true(text_parse_size("64M", &n) && n == UINT64_C(64) << 20);
-    assert_true(text_parse_size("10GB", &n) && n == UINT64_C(10) << 30);
-    assert_true(text_parse_size("1TiB", &n) && n == UINT64_C(1) << 40);
-    assert_false(text_parse_size("", &n));
-    assert_false(text_parse_size("k", &n));
-    assert_false(text_parse_size("1.5G", &n));
-    assert_false(text_parse_size("10x", &n));
-    assert_false(text_parse_size("10kk", &n));
-    assert_false(text_parse_size("-1k", &n));
-    assert_false(text_parse_size("16777216T", &n)); /* 2^64 */
-    assert_true(text_parse_size("16777215T", &n));
-    assert_false(text_parse_size("000000000000000000000000000000000000001k", &n));
-}
-
 static const char *visible(struct buf *b, const char *text)
 {
     buf_reset(b);
@@ -235,7 +214,6 @@ int main(void)
         PROMISE("hexadecimal is lower case, two digits a byte", hexadecimal),
         PROMISE("a number is all digits and fits, or it is none", numbers),
         PROMISE("yes and no are understood in the usual words only", booleans),
-        PROMISE("sizes are understood with a unit; what does not fit is refused", parsed_sizes),
         PROMISE("nothing that moves a terminal's cursor gets through, everything readable does", made_visible),
         PROMISE("the distance of words counts what fingers get wrong", distances),
         PROMISE("starts and ends compare no further than the text", ends),
