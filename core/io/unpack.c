@@ -16,10 +16,12 @@
 #define MAGIC_SIZE 6
 #define GZIP_WINDOW (15 + 16) /* zlib: the largest window, with gzip's header and checksums */
 
+enum method { PLAIN, GZIP, OTHER };
+
 struct unpack {
     int fd;
     const char *what;
-    enum unpack_method method;
+    enum method method;
     uint64_t consumed;
     unsigned char *input;
     size_t size, next; /* of input: filled, used */
@@ -30,7 +32,8 @@ struct unpack {
     struct err read_err; /* of other's read callback */
 };
 
-enum unpack_method unpack_detect(const void *bytes, size_t n)
+/* By the first n bytes. */
+static enum method detect(const void *bytes, size_t n)
 {
     static const struct {
         size_t n;
@@ -44,12 +47,12 @@ enum unpack_method unpack_detect(const void *bytes, size_t n)
     const unsigned char *b = bytes;
 
     if (n >= 3 && b[0] == 0x1f && b[1] == 0x8b && b[2] == 8)
-        return UNPACK_GZIP;
+        return GZIP;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (n >= MAGIC_SIZE && memcmp(b, others[i].magic, others[i].n) == 0)
-            return UNPACK_OTHER;
+            return OTHER;
     }
-    return UNPACK_PLAIN;
+    return PLAIN;
 }
 
 /* More input; u->size 0 afterwards: the file has ended. */
@@ -199,8 +202,8 @@ struct unpack *unpack_open(int fd, const char *what, struct err *err)
     u->what = what;
     if (fill(u, err) < 0)
         goto fail;
-    u->method = unpack_detect(u->input, u->size);
-    if ((u->method == UNPACK_GZIP && gzip_open(u, err) < 0) || (u->method == UNPACK_OTHER && other_open(u, err) < 0))
+    u->method = detect(u->input, u->size);
+    if ((u->method == GZIP && gzip_open(u, err) < 0) || (u->method == OTHER && other_open(u, err) < 0))
         goto fail;
     return u;
 fail:
@@ -215,10 +218,10 @@ ssize_t unpack_read(struct unpack *u, void *bytes, size_t n, struct err *err)
     if (u->at_end)
         return 0;
     switch (u->method) {
-    case UNPACK_GZIP:
+    case GZIP:
         got = gzip_read(u, bytes, n, err);
         break;
-    case UNPACK_OTHER:
+    case OTHER:
         got = other_read(u, bytes, n, err);
         break;
     default:

@@ -9,11 +9,6 @@
 #include <sys/types.h>
 #include "core/base/err.h"
 
-enum unpack_method { UNPACK_PLAIN, UNPACK_GZIP, UNPACK_OTHER };
-
-/* By the first n bytes (6 are enough); fewer than 6 are plain. */
-enum unpack_method unpack_detect(const void *bytes, size_t n);
-
 /* Reads fd from its current position; it stays the caller's to close. `what` names the file in messages, and is kept. */
 struct unpack;
 struct unpack *unpack_open(int fd, const char *what, struct err *err);

@@ -274,8 +274,9 @@ const char *awsconf_get(const struct awsconf *c, const char *profile, const char
     return get(c, section, key, origin);
 }
 
-const char *awsconf_find(const struct awsconf *c, const char *const *variables, const char *key,
-                         char origin[AWSCONF_ORIGIN])
+/* The first of these environment variables that is not empty, else the present profile's key. */
+static const char *find(const struct awsconf *c, const char *const *variables, const char *key,
+                        char origin[AWSCONF_ORIGIN])
 {
     for (; *variables; variables++)
         if (variable(*variables)) {
@@ -290,14 +291,14 @@ const char *awsconf_region(const struct awsconf *c, char origin[AWSCONF_ORIGIN])
 {
     static const char *const variables[] = { "AWS_REGION", "AWS_DEFAULT_REGION", NULL };
 
-    return awsconf_find(c, variables, "region", origin);
+    return find(c, variables, "region", origin);
 }
 
 const char *awsconf_ca_bundle(const struct awsconf *c, char origin[AWSCONF_ORIGIN])
 {
     static const char *const variables[] = { "AWS_CA_BUNDLE", NULL };
 
-    return awsconf_find(c, variables, "ca_bundle", origin);
+    return find(c, variables, "ca_bundle", origin);
 }
 
 /* Variables beat the files; in each, what is said for the one service beats what is said for all. */
@@ -309,7 +310,7 @@ static const char *endpoint(const struct awsconf *c, const char *const *variable
 
     if (ignore && strcasecmp(ignore, "true") == 0)
         return NULL;
-    found = awsconf_find(c, variables, NULL, origin);
+    found = find(c, variables, NULL, origin);
     if (found)
         return found;
     services = awsconf_get(c, c->profile, "services", NULL);

@@ -24,10 +24,6 @@ bool awsconf_has_profile(const struct awsconf *c, const char *profile);
  * of the nested s3 section. */
 const char *awsconf_get(const struct awsconf *c, const char *profile, const char *key, char origin[AWSCONF_ORIGIN]);
 
-/* The first of these environment variables that is not empty, else the present profile's key; NULL: none. */
-const char *awsconf_find(const struct awsconf *c, const char *const *variables, const char *key,
-                         char origin[AWSCONF_ORIGIN]);
-
 /* What the settings of AWS's tools come to; NULL: not set. */
 const char *awsconf_region(const struct awsconf *c, char origin[AWSCONF_ORIGIN]);
 const char *awsconf_s3_endpoint(const struct awsconf *c, char origin[AWSCONF_ORIGIN]);

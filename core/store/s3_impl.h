@@ -162,8 +162,6 @@ int s3_create_upload(struct s3 *s, const char *key, const char *content_type, ch
                      struct err *err);
 int s3_put_part(struct s3 *s, const char *key, const char *id, unsigned number, const struct s3_body *body,
                 struct s3_part *out, struct err *err);
-int s3_copy_part(struct s3 *s, const char *key, const char *id, unsigned number, const char *source, uint64_t offset,
-                 uint64_t n, struct s3_part *out, struct err *err);
 /* expected: the ETag that must come of it; NULL: whatever (a copy). */
 int s3_complete_upload(struct s3 *s, const char *key, const char *id, const struct s3_part *parts, unsigned n,
                        const char *expected, uint64_t size, bool if_absent, struct store_result *out, struct err *err);

@@ -298,8 +298,8 @@ static int set_source(struct buf *out, const struct s3 *s, const char *key, stru
     return buf_check(out, err);
 }
 
-int s3_copy_part(struct s3 *s, const char *key, const char *id, unsigned number, const char *source, uint64_t offset,
-                 uint64_t n, struct s3_part *out, struct err *err)
+static int copy_part(struct s3 *s, const char *key, const char *id, unsigned number, const char *source,
+                     uint64_t offset, uint64_t n, struct s3_part *out, struct err *err)
 {
     char range[64];
     struct sigv4_header headers[] = { { "x-amz-copy-source", source }, { "x-amz-copy-source-range", range } };
@@ -347,7 +347,7 @@ static int copy_in_parts(struct s3 *s, const char *source, const char *to, uint6
     for (i = 0; i < n; i++) {
         uint64_t offset = i * most, left = size - offset;
 
-        if (s3_copy_part(s, to, id, i + 1, source, offset, left < most ? left : most, &parts[i], err) < 0)
+        if (copy_part(s, to, id, i + 1, source, offset, left < most ? left : most, &parts[i], err) < 0)
             goto out;
     }
     rc = s3_complete_upload(s, to, id, parts, n, NULL, size, false, out, err);
