@@ -28,7 +28,7 @@ struct examination {
     PGconn *c;
     struct gathering gathering;             /* of the part that is at work */
     PGresult *subjects;                     /* its indexes or sequences */
-    const char *schema;                     /* amcheck's */
+    const char *schema;                     /* amcheck's, quoted */
     const struct archive_entry **positions; /* the archive's SEQUENCE SETs, by schema and name */
     size_t n_positions;
 };
@@ -131,8 +131,8 @@ static char *have_amcheck(struct examination *x, bool *added, struct err *err)
     struct health_finding *finding = x->gathering.finding;
     struct err why = { 0 };
     char *schema = conn_value(x->c, ERR_RESTORE, err,
-                              "SELECT n.nspname FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n"
-                              " ON n.oid = e.extnamespace WHERE e.extname = 'amcheck'",
+                              "SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e"
+                              " JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'amcheck'",
                               0, NULL);
 
     *added = false;
@@ -166,8 +166,8 @@ static int check_index(PGconn *c, size_t i, void *cookie, struct err *err)
     const char *oid = PQgetvalue(x->subjects, (int)i, 0), *name = PQgetvalue(x->subjects, (int)i, 1);
     struct err why = { 0 };
 
-    if (conn_execf(c, ERR_RESTORE, &why, "SELECT \"%s\".bt_index_check(%s::pg_catalog.oid::pg_catalog.regclass)",
-                   x->schema, oid) == 0)
+    if (conn_execf(c, ERR_RESTORE, &why, "SELECT %s.bt_index_check(%s::pg_catalog.oid::pg_catalog.regclass)", x->schema,
+                   oid) == 0)
         return 0;
     if (broke_off(c, &why)) {
         *err = why;
