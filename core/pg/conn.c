@@ -212,6 +212,21 @@ PGresult *conn_query(PGconn *c, enum err_class class, struct err *err, const cha
     return check(c, r, class, err, sql);
 }
 
+int conn_finish(PGconn *c, enum err_class class, struct err *err)
+{
+    PGresult *r;
+    int rc = 0;
+
+    while ((r = PQgetResult(c)) != NULL) {
+        if (PQresultStatus(r) != PGRES_COMMAND_OK && rc == 0) {
+            conn_fail(err, class, c, r, NULL);
+            rc = -1;
+        }
+        PQclear(r);
+    }
+    return rc;
+}
+
 char *conn_value(PGconn *c, enum err_class class, struct err *err, const char *sql, int n, const char *const *params)
 {
     PGresult *r = conn_query(c, class, err, sql, n, params);

@@ -66,6 +66,10 @@ int conn_execf(PGconn *c, enum err_class class, struct err *err, const char *for
 PGresult *conn_query(PGconn *c, enum err_class class, struct err *err, const char *sql, int n,
                      const char *const *params);
 
+/* The end of a command that was begun elsewhere, a COPY's or one that was only sent: takes all that is left of its
+ * results. On failure err gets `class` and the server's words. */
+int conn_finish(PGconn *c, enum err_class class, struct err *err);
+
 /* The one value of a query, as text, freed by the caller; "" for NULL or no row. */
 char *conn_value(PGconn *c, enum err_class class, struct err *err, const char *sql, int n, const char *const *params);
 

@@ -282,18 +282,11 @@ static int wait_answer(PGconn *c, int milliseconds, struct err *err)
 
 int database_drop_end(PGconn *c, struct err *err)
 {
-    PGresult *r;
-    int rc = 0;
+    int rc;
 
     if (wait_answer(c, -1, err) < 0)
         return -1;
-    while ((r = PQgetResult(c)) != NULL) {
-        if (PQresultStatus(r) != PGRES_COMMAND_OK && rc == 0) {
-            conn_fail(err, ERR_RESTORE, c, r, NULL);
-            rc = -1;
-        }
-        PQclear(r);
-    }
+    rc = conn_finish(c, ERR_RESTORE, err);
     if (rc == 0 && PQstatus(c) != CONNECTION_OK) {
         conn_fail(err, ERR_RESTORE, c, NULL, NULL);
         rc = -1;

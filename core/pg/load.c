@@ -199,8 +199,7 @@ static int take_text(void *cookie, uint32_t object, const void *bytes, size_t n,
 static int end_lane(struct lanes *l, size_t i, struct err *err)
 {
     PGconn *c = l->c[i];
-    PGresult *r;
-    int sent, free, rc = 0;
+    int sent, free, rc;
 
     while ((sent = PQputCopyEnd(c, NULL)) == 0)
         if (wait_any(l, i, 1, err) < 0)
@@ -212,13 +211,7 @@ static int end_lane(struct lanes *l, size_t i, struct err *err)
             return -1;
     if (free < 0)
         return -1;
-    while ((r = PQgetResult(c)) != NULL) {
-        if (PQresultStatus(r) != PGRES_COMMAND_OK && rc == 0) {
-            conn_fail(err, ERR_RESTORE, c, r, NULL);
-            rc = -1;
-        }
-        PQclear(r);
-    }
+    rc = conn_finish(c, ERR_RESTORE, err);
     PQsetnonblocking(c, 0);
     return rc;
 }

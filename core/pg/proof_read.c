@@ -27,22 +27,6 @@ static int wait_input(PGconn *c, struct err *err)
     return 0;
 }
 
-/* What follows the data: success, or the error that ended it. */
-static int end_copy(PGconn *c, struct err *err)
-{
-    PGresult *r;
-    int rc = 0;
-
-    while ((r = PQgetResult(c)) != NULL) {
-        if (PQresultStatus(r) != PGRES_COMMAND_OK && rc == 0) {
-            conn_fail(err, ERR_RESTORE, c, r, NULL);
-            rc = -1;
-        }
-        PQclear(r);
-    }
-    return rc;
-}
-
 int proof_read_copy(PGconn *c, const char *sql, struct tally *t, struct err *err)
 {
     PGresult *r = conn_query(c, ERR_RESTORE, err, sql, 0, NULL);
@@ -60,7 +44,7 @@ int proof_read_copy(PGconn *c, const char *sql, struct tally *t, struct err *err
             goto out;
     }
     if (n == -1)
-        rc = end_copy(c, err);
+        rc = conn_finish(c, ERR_RESTORE, err);
     else
         conn_fail(err, ERR_RESTORE, c, NULL, NULL);
 out:
