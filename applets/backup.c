@@ -8,7 +8,6 @@
 #include "core/backup/making.h"
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/base/os.h"
 #include "core/base/text.h"
 #include "core/watch/watch.h"
 
@@ -118,9 +117,8 @@ static int parse_wishes(const struct settings *settings, struct making_params *p
     }
     if (opt.label != NULL && manifest_check_label(opt.label, err) < 0)
         return -1;
-    if (!opt.jobs_given && settings_int(settings, SETTING_JOBS, 0, 256, &opt.jobs, err) < 0)
+    if (settings_jobs(settings, opt.jobs_given ? &opt.jobs : NULL, &p->jobs, err) < 0)
         return -1;
-    p->jobs = opt.jobs > 0 ? (unsigned)opt.jobs : os_cpus();
     p->retention_days = !opt.retention_given && strcmp(opt.environment, "staging") == 0 ? 7 : opt.retention;
     return parse_method(p, err);
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "applets/applet.h"
+#include "core/backup/choice.h"
 #include "core/backup/places.h"
 #include "core/backup/recovery.h"
 #include "core/backup/retrieval.h"
@@ -113,15 +114,9 @@ static int parse_wishes(const struct settings *settings, int argc, char **argv, 
     p->what = argv[0];
     if (places_check_environment(opt.environment, err) < 0 || places_check_environment(opt.source, err) < 0)
         return -1;
-    if (opt.moment != NULL && !clock_parse_iso(opt.moment, &p->moment)) {
-        err_set(err, ERR_USAGE, "--point-in-time %s is no time", opt.moment);
-        err_hint(err, "like this: --point-in-time 2025-10-23T12:00:00Z");
+    if (opt.moment != NULL && choice_parse_moment(opt.moment, &p->moment, err) < 0)
         return -1;
-    }
-    if (!opt.jobs_given && settings_int(settings, SETTING_JOBS, 0, 256, &opt.jobs, err) < 0)
-        return -1;
-    p->jobs = opt.jobs > 0 ? (unsigned)opt.jobs : os_cpus();
-    return 0;
+    return settings_jobs(settings, opt.jobs_given ? &opt.jobs : NULL, &p->jobs, err);
 }
 
 /* ---- what is said, and asked ------------------------------------------------------------------------------------- */

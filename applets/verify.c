@@ -230,9 +230,8 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
         return err_set(err, ERR_USAGE, "--against and --head go with --audit");
     if (argc == 0)
         return err_set(err, ERR_USAGE, "which backup?");
-    if (!opt.jobs_given && settings_int(ctx->settings, SETTING_JOBS, 0, 256, &opt.jobs, err) < 0)
+    if (settings_jobs(ctx->settings, opt.jobs_given ? &opt.jobs : NULL, &p.jobs, err) < 0)
         return -1;
-    p.jobs = opt.jobs > 0 ? (unsigned)opt.jobs : os_cpus();
     watch_begin(ctx->settings, ctx->run);
     if (opt.json)
         results = cJSON_CreateArray();

@@ -210,6 +210,15 @@ static int find_stored(const struct choice_params *p, struct choice *out, struct
     return 0;
 }
 
+int choice_parse_moment(const char *text, time_t *moment, struct err *err)
+{
+    if (clock_parse_iso(text, moment))
+        return 0;
+    err_set(err, ERR_USAGE, "--point-in-time %s is no time", text);
+    err_hint(err, "like this: --point-in-time 2025-10-23T12:00:00Z");
+    return -1;
+}
+
 int choice_find(const struct choice_params *p, struct choice *out, struct err *err)
 {
     int rc;

@@ -34,6 +34,9 @@ struct choice {
     struct fetched fetched;
 };
 
+/* What --point-in-time says; ERR_USAGE when that is no time. */
+int choice_parse_moment(const char *text, time_t *moment, struct err *err);
+
 /* ERR_NOT_FOUND when it is not there, is a directory, or can't be opened, or when every backup is from after the moment.
  * On failure, too, choice_release. */
 int choice_find(const struct choice_params *p, struct choice *out, struct err *err);

@@ -9,6 +9,7 @@
 
 #include "core/backup/settings_file.h"
 #include "core/base/log.h"
+#include "core/base/os.h"
 #include "core/base/text.h"
 
 #define DEFAULT_FILE "/etc/sfb.env"
@@ -275,16 +276,6 @@ int settings_read(const char *path, struct settings **out, struct err *err)
     return err_no_memory(err);
 }
 
-struct settings *settings_load(const char *path, struct err *err)
-{
-    struct settings *s = NULL;
-
-    if (settings_read(path, &s, err) == 0)
-        return s;
-    settings_free(s);
-    return NULL;
-}
-
 void settings_free(struct settings *s)
 {
     if (!s)
@@ -364,6 +355,16 @@ int settings_numbers(const struct settings *s, struct err *err)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (settings_int(s, numbers[i].which, numbers[i].low, numbers[i].high, &value, err) < 0)
             return -1;
+    return 0;
+}
+
+int settings_jobs(const struct settings *s, const int *wanted, unsigned *jobs, struct err *err)
+{
+    int n = wanted != NULL ? *wanted : 0;
+
+    if (wanted == NULL && settings_int(s, SETTING_JOBS, 0, 256, &n, err) < 0)
+        return -1;
+    *jobs = n > 0 ? (unsigned)n : os_cpus();
     return 0;
 }
 

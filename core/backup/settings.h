@@ -35,11 +35,9 @@ enum setting_origin { FROM_DEFAULT, FROM_FILE, FROM_ENVIRONMENT };
 struct settings;
 
 /* path NULL: /etc/sfb.env if it is there. A path that was asked for and can't be read is ERR_CONFIG; so are a line
- * that is no KEY=VALUE and an SFB_ name that does not exist (with the name that may have been meant). */
-struct settings *settings_load(const char *path, struct err *err);
-
-/* The same, but *out is also there with -1 (NULL: no memory): what could be read all the same, so that somebody can be told.
- * Lines that are wrong are as if they were not there; defaults that need an application's name which is not known are "". */
+ * that is no KEY=VALUE and an SFB_ name that does not exist (with the name that may have been meant).
+ * *out is also there with -1 (NULL: no memory): what could be read all the same, so that somebody can be told. Lines that
+ * are wrong are as if they were not there; defaults that need an application's name which is not known are "". */
 int settings_read(const char *path, struct settings **out, struct err *err);
 void settings_free(struct settings *s);
 
@@ -52,6 +50,9 @@ bool settings_given(const struct settings *s, enum setting which); /* not from t
 int settings_int(const struct settings *s, enum setting which, int low, int high, int *value, struct err *err);
 int settings_numbers(const struct settings *s, struct err *err); /* is each that is a number one, and in its range? */
 int settings_bool(const struct settings *s, enum setting which, bool *value, struct err *err);
+
+/* How many threads: *wanted (NULL: SFB_JOBS), where 0 stands for one for each processor. */
+int settings_jobs(const struct settings *s, const int *wanted, unsigned *jobs, struct err *err);
 
 const char *settings_name(enum setting which);
 const char *settings_help(enum setting which);

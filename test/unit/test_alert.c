@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "test/unit/unit.h"
+#include "test/unit/settings.h"
 
 #include <cjson/cJSON.h>
 
@@ -19,7 +20,7 @@ static struct settings *load(const char *name, const char *value)
     if (name)
         setenv(name, value, 1);
     settings_free(settings);
-    settings = settings_load("/dev/null", &err);
+    settings = unit_settings("/dev/null", &err);
     assert_non_null(settings);
     if (name)
         unsetenv(name);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "test/unit/unit.h"
+#include "test/unit/settings.h"
 
 #include "core/watch/alert_digest.h"
 
@@ -232,7 +233,7 @@ int main(void)
     int rc;
 
     setenv("PGPASSWORD", "hunter22", 1);
-    settings = settings_load("/dev/null", &err);
+    settings = unit_settings("/dev/null", &err);
     rc = RUN_PROMISES(tests);
     settings_free(settings);
     return rc;

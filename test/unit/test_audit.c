@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* test_audit.c - the contract's audit logs: their lines, their files, and what goes to syslog. */
 #include "test/unit/unit.h"
+#include "test/unit/settings.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -15,7 +16,7 @@ static struct audit audit;
 static void open_here(enum audit_kind kind)
 {
     struct err err = { 0 };
-    struct settings *s = settings_load("/dev/null", &err);
+    struct settings *s = unit_settings("/dev/null", &err);
     struct places p = { .logs = (char *)"." };
 
     assert_non_null(s);
@@ -126,7 +127,7 @@ static void symlink_refused(void **state)
 static void no_logs(void **state)
 {
     struct err err = { 0 };
-    struct settings *s = settings_load("/dev/null", &err);
+    struct settings *s = unit_settings("/dev/null", &err);
     struct places p = { .logs = NULL };
 
     (void)state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* test_history.c - the runs of the past, on this host and in a store, after crashes and beside other processes. */
 #include "test/unit/unit.h"
+#include "test/unit/open_store.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -238,21 +239,6 @@ static void test_no_link(void **state)
 
 /* ---- in a store ------------------------------------------------------------------------------------------------ */
 
-static struct store *open_store(void)
-{
-    const struct store_params p = { .rights = STORE_READ | STORE_WRITE };
-    struct store *store;
-    char url[4200], *dir = getcwd(NULL, 0);
-
-    snprintf(url, sizeof url, "file://%s/store", dir);
-    free(dir);
-    err_clear(&err);
-    store = store_open(url, &p, &err);
-    if (store == NULL)
-        fail_msg("%s", err.message);
-    return store;
-}
-
 static void put_run(struct store *store, const struct run *r)
 {
     struct buf key, text;
@@ -284,7 +270,7 @@ static void read_more(struct store *store, const char *environment, size_t limit
 
 static void test_keys(void **state)
 {
-    struct store *store = open_store();
+    struct store *store = open_store(STORE_READ | STORE_WRITE);
     struct run r = a_run(RUN_RESTORE, "staging", STARTED);
 
     (void)state;
@@ -300,7 +286,7 @@ static void test_keys(void **state)
 
 static void test_fresh_host(void **state)
 {
-    struct store *store = open_store();
+    struct store *store = open_store(STORE_READ | STORE_WRITE);
     struct history h;
 
     (void)state;
@@ -326,7 +312,7 @@ static void test_fresh_host(void **state)
 
 static void test_once(void **state)
 {
-    struct store *store = open_store();
+    struct store *store = open_store(STORE_READ | STORE_WRITE);
     struct history h;
 
     (void)state;
@@ -342,7 +328,7 @@ static void test_once(void **state)
 
 static void test_limit_and_years(void **state)
 {
-    struct store *store = open_store();
+    struct store *store = open_store(STORE_READ | STORE_WRITE);
     struct history h;
 
     (void)state;
@@ -363,7 +349,7 @@ static void test_limit_and_years(void **state)
 
 static void test_damaged_object(void **state)
 {
-    struct store *store = open_store();
+    struct store *store = open_store(STORE_READ | STORE_WRITE);
     struct history h;
 
     (void)state;
@@ -380,7 +366,7 @@ static void test_damaged_object(void **state)
 
 static void test_store_away(void **state)
 {
-    struct store *store = open_store();
+    struct store *store = open_store(STORE_READ | STORE_WRITE);
     struct history h;
 
     (void)state;

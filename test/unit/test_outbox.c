@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* test_outbox.c - what a store did not take waits for it, is sent once it takes it, and does not pile up. */
 #include "test/unit/unit.h"
+#include "test/unit/open_store.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,21 +15,6 @@
 
 static struct places here = { .state = (char *)"." };
 static struct err err;
-
-static struct store *open_store(void)
-{
-    const struct store_params p = { .rights = STORE_WRITE };
-    struct store *store;
-    char url[4200], *dir = getcwd(NULL, 0);
-
-    snprintf(url, sizeof url, "file://%s/store", dir);
-    free(dir);
-    err_clear(&err);
-    store = store_open(url, &p, &err);
-    if (store == NULL)
-        fail_msg("%s", err.message);
-    return store;
-}
 
 static void keep(const char *key, const char *text)
 {
@@ -51,7 +37,7 @@ static void assert_holds(const char *path, const char *text)
 
 static size_t sent(void)
 {
-    struct store *store = open_store();
+    struct store *store = open_store(STORE_WRITE);
     size_t n = outbox_send(store, &here, 10);
 
     store_close(store);
@@ -65,7 +51,7 @@ static void test_there_and_gone(void **state)
     (void)state;
     keep(KEY, "a record\n");
     assert_holds(KEPT, "a record\n");
-    store = open_store();
+    store = open_store(STORE_WRITE);
     assert_int_equal(outbox_put(store, &here, KEY, "a record\n", 9, &err), 0);
     store_close(store);
     assert_holds(STORED, "a record\n");
@@ -82,7 +68,7 @@ static void test_later(void **state)
     fclose(fopen("store/production", "w")); /* no directory */
     keep(KEY, "a record\n");
     keep("history/20251024-020000-prune-db1-1.json", "another\n");
-    store = open_store();
+    store = open_store(STORE_WRITE);
     assert_int_equal(outbox_put(store, &here, KEY, "a record\n", 9, &err), -1);
     assert_int_equal(outbox_send(store, &here, 10), 0);
     store_close(store);

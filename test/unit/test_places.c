@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "test/unit/unit.h"
+#include "test/unit/settings.h"
 
 #include <errno.h>
 #include <sys/wait.h>
@@ -18,7 +19,7 @@ static void set(const char *name, const char *value)
 static struct settings *fresh(void)
 {
     struct err err = { 0 };
-    struct settings *s = settings_load("/dev/null", &err);
+    struct settings *s = unit_settings("/dev/null", &err);
 
     assert_non_null(s);
     return s;
@@ -140,13 +141,13 @@ static int as_nobody(void)
     set("SFB_STATE_DIR", NULL);
     set("SFB_APP", "unit-test-nobody");
     set("SFB_WORK_DIR", "/tmp");
-    s = settings_load("/dev/null", &err);
+    s = unit_settings("/dev/null", &err);
     if (s && places_open(s, &p, &err) == 0)
         rc = p.cache || p.logs || p.state || !p.work;
     if (rc == 0) /* the same directory, but named */
         set("SFB_CACHE_DIR", "/var/backups/unit-test-nobody");
     settings_free(s);
-    s = settings_load("/dev/null", &err);
+    s = unit_settings("/dev/null", &err);
     if (rc == 0 && (places_open(s, &p, &err) == 0 || err.class != ERR_CONFIG))
         rc = 3;
     return rc;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "test/unit/unit.h"
+#include "test/unit/settings.h"
 
 #include "core/watch/secrets.h"
 
@@ -12,7 +13,7 @@ static struct settings *with(const char *name, const char *value)
         unsetenv(settings_name((enum setting)i));
     unsetenv("PGPASSWORD");
     setenv(name, value, 1);
-    s = settings_load("/dev/null", &err);
+    s = unit_settings("/dev/null", &err);
     assert_non_null(s);
     unsetenv(name);
     if (strcmp(name, "PGPASSWORD") == 0)

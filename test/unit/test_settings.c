@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "test/unit/unit.h"
+#include "test/unit/settings.h"
 
 #include "core/backup/settings.h"
 #include "core/backup/settings_file.h"
@@ -27,7 +28,7 @@ static struct settings *load(const char *text, struct err *err)
 {
     forget_environment();
     write_file("env", text, 0600);
-    return settings_load("env", err);
+    return unit_settings("env", err);
 }
 
 static void assert_refused(const char *text, const char *message_part, const char *hint_part)
@@ -133,17 +134,17 @@ static void who_may_write(void **state)
     (void)state;
     forget_environment();
     write_file("everybody", "SFB_APP=x\n", 0602);
-    assert_null(settings_load("everybody", &err));
+    assert_null(unit_settings("everybody", &err));
     assert_int_equal(err.class, ERR_CONFIG);
     assert_non_null(strstr(err.message, "everybody may write"));
     err_clear(&err);
     write_file("group", "SFB_APP=x\n", 0660); /* our own group: a usual umask */
-    s = settings_load("group", &err);
+    s = unit_settings("group", &err);
     assert_non_null(s);
     settings_free(s);
     if (geteuid() == 0) {
         assert_int_equal(chown("group", (uid_t)-1, 54321), 0);
-        assert_null(settings_load("group", &err));
+        assert_null(unit_settings("group", &err));
         assert_non_null(strstr(err.message, "a group that is not yours"));
     }
 }
@@ -156,29 +157,29 @@ static void what_is_no_file(void **state)
 
     (void)state;
     forget_environment();
-    assert_null(settings_load("missing", &err));
+    assert_null(unit_settings("missing", &err));
     assert_int_equal(err.class, ERR_CONFIG);
     err_clear(&err);
-    assert_null(settings_load(".", &err));
+    assert_null(unit_settings(".", &err));
     assert_int_equal(err.class, ERR_CONFIG);
     err_clear(&err);
     assert_int_equal(mkfifo("fifo", 0600), 0);
-    assert_null(settings_load("fifo", &err)); /* and does not wait */
+    assert_null(unit_settings("fifo", &err)); /* and does not wait */
     assert_int_equal(err.class, ERR_CONFIG);
     err_clear(&err);
     f = fopen("nul", "w");
     assert_non_null(f);
     fwrite("SFB_APP=a\0b\n", 1, 12, f);
     fclose(f);
-    assert_null(settings_load("nul", &err));
+    assert_null(unit_settings("nul", &err));
     assert_int_equal(err.class, ERR_CONFIG);
     err_clear(&err);
     write_file("large", "#", 0600);
     assert_int_equal(truncate("large", SETTINGS_FILE_MAX + 1), 0);
-    assert_null(settings_load("large", &err));
+    assert_null(unit_settings("large", &err));
     assert_non_null(strstr(err.message, "larger than"));
     err_clear(&err);
-    s = settings_load("/dev/null", &err);
+    s = unit_settings("/dev/null", &err);
     assert_non_null(s);
     settings_free(s);
 }
@@ -194,7 +195,7 @@ static void order(void **state)
     forget_environment();
     write_file("env", "SFB_JOBS=3\nSFB_CACHE_KEEP=9\n", 0600);
     setenv("SFB_JOBS", "5", 1);
-    s = settings_load("env", &err);
+    s = unit_settings("env", &err);
     assert_non_null(s);
     assert_string_equal(settings_get(s, SETTING_JOBS), "5");
     assert_int_equal(settings_origin(s, SETTING_JOBS), FROM_ENVIRONMENT);
@@ -228,7 +229,7 @@ static void empty_counts_as_given(void **state)
     (void)state;
     forget_environment();
     setenv("SFB_CACHE_DIR", "", 1);
-    s = settings_load("/dev/null", &err);
+    s = unit_settings("/dev/null", &err);
     assert_non_null(s);
     assert_string_equal(settings_get(s, SETTING_CACHE_DIR), "");
     assert_true(settings_given(s, SETTING_CACHE_DIR));
