@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include "core/io/digest.h"
 #include "core/store/s3.h"
+#include "core/store/store_impl.h"
 
 #define S3_TEXT 512
 #define S3_CLIENTS 32

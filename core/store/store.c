@@ -161,14 +161,6 @@ int store_head(struct store *s, const char *key, struct store_info *out, struct 
     return s->ops->head(s, key, out, err);
 }
 
-int store_read(struct store *s, const char *key, const char *etag, uint64_t offset, uint64_t n, store_sink *sink,
-               void *cookie, struct err *err)
-{
-    if (store_check(s, STORE_READ, key, err) < 0)
-        return -1;
-    return s->ops->read(s, key, etag, offset, n, NULL, sink, cookie, NULL, err);
-}
-
 static int into_buf(void *cookie, const void *bytes, size_t n, struct err *err)
 {
     struct buf *out = cookie;

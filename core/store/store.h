@@ -119,12 +119,7 @@ int store_get(struct store *s, const char *key, struct buf *out, struct store_in
 ssize_t store_read_at(struct store *s, const char *key, const char *etag, void *bytes, size_t n, uint64_t offset,
                       struct err *err);
 
-/* The same as a stream: n UINT64_MAX reads to the end. The sink gets every byte once. */
-typedef int store_sink(void *cookie, const void *bytes, size_t n, struct err *err);
-int store_read(struct store *s, const char *key, const char *etag, uint64_t offset, uint64_t n, store_sink *sink,
-               void *cookie, struct err *err);
-
-/* The same for somebody who takes the bytes when he needs them: a thread fetches the range ahead, in one request. */
+/* The same as a stream: a thread fetches the range ahead, in one request. n UINT64_MAX reads to the end. */
 struct store_reader;
 struct store_reader *store_reader_open(struct store *s, const char *key, const char *etag, uint64_t offset, uint64_t n,
                                        struct err *err);

@@ -4,6 +4,9 @@
 #include <stdatomic.h>
 #include "core/store/store.h"
 
+/* Gets every byte once, in order. */
+typedef int store_sink(void *cookie, const void *bytes, size_t n, struct err *err);
+
 struct store_ops {
     void (*close)(struct store *s);
     int (*put)(struct store *s, const char *key, const void *bytes, size_t n, const char *content_type,

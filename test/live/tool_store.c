@@ -58,12 +58,6 @@ static void on_progress(void *cookie, uint64_t n)
     moved += n;
 }
 
-static int to_stdout(void *cookie, const void *bytes, size_t n, struct err *e)
-{
-    (void)cookie;
-    return os_write(1, bytes, n, "stdout", e);
-}
-
 static unsigned long listed;
 static int on_item(void *cookie, const struct store_item *item, struct err *e)
 {
@@ -89,16 +83,27 @@ static int do_put(void)
     return rc;
 }
 
+static int to_stdout(uint64_t offset, uint64_t n, const char *etag)
+{
+    struct store_reader *r = store_reader_open(store, args[0], etag, offset, n, &err);
+    ssize_t got = -1;
+    char piece[65536];
+
+    while (r && (got = store_reader_read(r, piece, sizeof piece, &err)) > 0)
+        if (os_write(1, piece, (size_t)got, "stdout", &err) < 0)
+            break;
+    store_reader_close(r);
+    return got == 0 ? 0 : -1;
+}
+
 static int do_get(void)
 {
-    return store_read(store, args[0], NULL, 0, UINT64_MAX, to_stdout, NULL, &err);
+    return to_stdout(0, UINT64_MAX, NULL);
 }
 
 static int do_read(void)
 {
-    uint64_t n = strtoull(args[2], NULL, 10);
-
-    return store_read(store, args[0], args[3], strtoull(args[1], NULL, 10), n, to_stdout, NULL, &err);
+    return to_stdout(strtoull(args[1], NULL, 10), strtoull(args[2], NULL, 10), args[3]);
 }
 
 static int do_head(void)
