@@ -90,8 +90,9 @@ def table(bench, s3, server):
     local = bench.backup(server)
     subprocess.run(local[0], env=local[1], check=True, stdout=subprocess.DEVNULL)
     dump = bench.newest()
-    extents = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../live/extents.py")
-    needed = int(subprocess.run([sys.executable, extents, dump, "events"], check=True, capture_output=True, text=True).stdout)
+    contents = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../live/contents.py")
+    needed = int(subprocess.run([sys.executable, contents, "extent", dump, "events"], check=True, capture_output=True,
+                                text=True).stdout)
     subprocess.run([bench.sfb, "backup"], env=dict(s3.env, PRODUCTION_DATABASE_URL=server.url("bench")), check=True,
                    stdout=subprocess.DEVNULL)
     url, = (f"s3://{BUCKET}/production/daily/{name}" for name in s3.names("production/daily/") if name.endswith(".dump"))

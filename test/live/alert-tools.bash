@@ -94,6 +94,12 @@ exec(sys.argv[2])
 PYTHON
 }
 
+# What happens, and when.
+nowhere=postgresql://bob:hunter22@127.0.0.1:1/shop # nobody listens at port 1
+good_backup() { run -0 sfb backup --local-only; }
+with_slack() { export SFB_SLACK_WEBHOOK_URL=$HOOK/slack; }
+at() { SFB_TEST_NOW=$(date -ud "$1" +%s); export SFB_TEST_NOW; } # "2025-10-23 02:00:15"
+
 # same EXPECTED GOT; mentions TEXT PIECE...: each stands in it as it is; silent TEXT PIECE...: none does.
 same() {
     [ "$1" = "$2" ] || { printf 'expected:\n%s\ngot:\n%s\n' "$1" "$2" >&2; return 1; }

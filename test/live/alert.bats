@@ -10,12 +10,7 @@ teardown_file() { alert_end; file_end; }
 setup() { test_begin; alert_fresh; PRODUCTION_DATABASE_URL=$(db_url shop); export PRODUCTION_DATABASE_URL; }
 teardown() { test_end; }
 
-# Nobody listens at port 1.
-nowhere=postgresql://bob:hunter22@127.0.0.1:1/shop
 broken_backup() { PRODUCTION_DATABASE_URL=$nowhere run -1 sfb backup --local-only; }
-good_backup() { run -0 sfb backup --local-only; }
-with_slack() { export SFB_SLACK_WEBHOOK_URL=$HOOK/slack; }
-at() { SFB_TEST_NOW=$(date -ud "$1" +%s); export SFB_TEST_NOW; } # "2025-10-23 02:00:15"
 
 # ---- what is told ---------------------------------------------------------------------------------------------------
 

@@ -23,13 +23,6 @@ setup() {
 }
 teardown() { test_end; }
 
-s3_call() { # METHOD PATH [CURL-OPTIONS]: as the owner of everything
-    local method=$1 path=$2
-    shift 2
-    curl -sS --fail-with-body --cacert "$S3_CA" -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" \
-        --aws-sigv4 aws:amz:us-east-1:s3 -u "$S3_KEY:$S3_SECRET" -X "$method" "$@" "https://localhost:$S3_PORT/$path"
-}
-
 @test "without a name the bucket's latest production backup is rehearsed" {
     rm -r "$CACHE"
     run -0 --separate-stderr sfb drill

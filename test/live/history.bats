@@ -32,20 +32,12 @@ teardown() {
     test_end
 }
 
-# s3_call METHOD PATH [CURL-OPTIONS]: as the owner of everything; the answer's body.
-s3_call() {
-    local method=$1 path=$2
-    shift 2
-    curl -sS --fail-with-body --cacert "$S3_CA" -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" --aws-sigv4 aws:amz:us-east-1:s3 \
-        -u "$S3_KEY:$S3_SECRET" -X "$method" "$@" "https://localhost:$S3_PORT/$path"
-}
-keys() { s3_call GET "$SFB_BUCKET?list-type=2" | grep -o '<Key>[^<]*' | cut -c6- | { grep -E "${1-}" || :; }; }
 HISTORY() { cat "$SFB_STATE_DIR/history.jsonl" 2>/dev/null || :; }
 lines() { HISTORY | wc -l; }
 # last MEMBER...: of the newest line
 last() { HISTORY | tail -n 1 >"$T/last.json" && json "$T/last.json" "$@"; }
 # the one object that the store has of runs of a kind
-stored() { s3_call GET "$SFB_BUCKET/$(keys "history/.*-$1-")"; }
+stored() { s3_call GET "$SFB_BUCKET/$(s3_keys "history/.*-$1-")"; }
 
 # The contract's policy, for users of this server.
 contract_policy() {
@@ -133,7 +125,7 @@ END
     run -0 --separate-stderr sfb backup
     has "$stderr" "the backup of .* \(pid $PID\): it ended without a word"
     [ "$(HISTORY | grep -c '"exit_code":137')" = 2 ]
-    [ "$(keys production/history/.*backup | wc -l)" = 3 ] # the first one's, too, whose finder only looked
+    [ "$(s3_keys production/history/.*backup | wc -l)" = 3 ] # the first one's, too, whose finder only looked
     [ -z "$(ls "$SFB_STATE_DIR/outbox")" ]
     [ "$(find "$SFB_STATE_DIR" -name 'running-*' | wc -l)" = 0 ]
 }
@@ -148,15 +140,15 @@ END
     run -0 --separate-stderr sfb backup --local-only # it does not ask the store
     [ "$(find "$SFB_STATE_DIR/outbox" -type f | wc -l)" = 2 ]
     run -0 --separate-stderr sfb backup
-    [ "$(keys production/history/ | wc -l)" = 3 ]
-    for key in $(keys production/history/); do s3_call GET "$SFB_BUCKET/$key"; done | sort | diff - <(HISTORY | grep -v '"local":true' | sort)
+    [ "$(s3_keys production/history/ | wc -l)" = 3 ]
+    for key in $(s3_keys production/history/); do s3_call GET "$SFB_BUCKET/$key"; done | sort | diff - <(HISTORY | grep -v '"local":true' | sort)
     [ -z "$(ls "$SFB_STATE_DIR/outbox")" ]
 }
 
 @test "a run that is killed while its record is on its way leaves it to the next" {
     run -0 --separate-stderr sfb backup
     mv "$SFB_STATE_DIR/history.jsonl" "$T/kept"
-    key=$(keys production/history/)
+    key=$(s3_keys production/history/)
     mkdir -p "$SFB_STATE_DIR/outbox"
     s3_call DELETE "$SFB_BUCKET/$key"
     cp "$T/kept" "$SFB_STATE_DIR/outbox/${key//\//%}" # as it stands before it is sent
@@ -194,24 +186,24 @@ END
     run -7 sfb verify
     [ "$(lines)" = 0 ]
     [ "$(find "$SFB_STATE_DIR" -name 'running-*' | wc -l)" = 0 ]
-    [ -z "$(keys history/)" ]
+    [ -z "$(s3_keys history/)" ]
 }
 
 @test "what stays on this host by wish leaves its record there alone" {
     run -0 --separate-stderr sfb backup --local-only
     [ "$(lines)" = 1 ]
     has "$(last location)" "^$WORK/"
-    [ -z "$(keys)" ]
+    [ -z "$(s3_keys)" ]
 }
 
 @test "a restore, a verification and a pruning are remembered with what they were about" {
     run -0 --separate-stderr sfb backup
-    url=s3://$SFB_BUCKET/$(keys 'daily.*dump$')
+    url=s3://$SFB_BUCKET/$(s3_keys 'daily.*dump$')
     run -0 --separate-stderr sfb restore --force "$url"
     [ "$(last kind) $(last environment) $(last source) $(last database)" = "restore staging production signupflow_staging" ]
     [ "$(last proven) $(last rows) $(last location)" = "1 1000 $url" ]
     [ "$(stored restore)" = "$(HISTORY | tail -n 1)" ] # among those of the backup's environment
-    has "$(keys restore)" '^production/history/'
+    has "$(s3_keys restore)" '^production/history/'
     run -0 --separate-stderr sfb verify "$url"
     [ "$(last kind) $(last environment) $(last verified)" = "verify production 1" ]
     cp "$(the_file "$CACHE" 'backup-*.dump')" "$T/bad.dump"
@@ -222,19 +214,19 @@ END
     SFB_TEST_NOW=$(($(date +%s) + 45 * 3600)) run -0 --separate-stderr sfb prune
     [ "$(last kind) $(last exit_code)" = "prune 0" ]
     [ "$(last removed)" -ge 1 ]
-    has "$(keys prune)" '^history/'
+    has "$(s3_keys prune)" '^history/'
 }
 
 @test "records are no backups: nothing lists, prunes or restores them" {
     for _ in 1 2 3 4 5; do run -0 --separate-stderr sfb backup --retention-days 1; done
-    before=$(keys history/)
+    before=$(s3_keys history/)
     [ "$(wc -l <<<"$before")" = 5 ]
     run -0 --separate-stderr sfb list "s3://$SFB_BUCKET"
     has_not "$output$stderr" history
     SFB_TEST_NOW=$(($(date +%s) + 800 * 86400)) run -0 --separate-stderr sfb prune --force --adopt
     has_not "$output$stderr" history
-    [ "$(keys 'daily.*dump$' | wc -l)" = 3 ]
-    [ "$(keys production/history/)" = "$before" ]
+    [ "$(s3_keys 'daily.*dump$' | wc -l)" = 3 ]
+    [ "$(s3_keys production/history/)" = "$before" ]
     run -0 --separate-stderr sfb restore --dry-run latest
 }
 
@@ -243,11 +235,11 @@ END
     s3_environment BACKUPKEY00000000000 backup-secret-0123456789
     run -0 --separate-stderr sfb backup
     has_not "$stderr" record
-    [ "$(keys production/history/ | wc -l)" = 1 ]
+    [ "$(s3_keys production/history/ | wc -l)" = 1 ]
     s3_environment RESTOREKEY0000000000 restore-secret-0123456789
     run -0 --separate-stderr sfb restore --force latest
     has_not "$stderr" record
-    [ "$(keys production/history/ | wc -l)" = 1 ]
+    [ "$(s3_keys production/history/ | wc -l)" = 1 ]
     [ "$(last kind)" = restore ]
 }
 
@@ -263,25 +255,25 @@ END
     [ "$(grep -c 'but no records of runs.*s3:PutObject is needed on production/history/' <<<"$stderr")" = 1 ]
     run -0 --separate-stderr sfb backup
     [ -z "$stderr" ]
-    [ -z "$(keys history/)$(ls "$SFB_STATE_DIR/outbox")" ]
+    [ -z "$(s3_keys history/)$(ls "$SFB_STATE_DIR/outbox")" ]
     [ "$(lines)" = 2 ]
     s3_call DELETE "$SFB_BUCKET?policy="
     contract_policy
     run -0 --separate-stderr sfb backup
     [ -z "$stderr" ]
-    [ "$(keys production/history/ | wc -l)" = 1 ]
+    [ "$(s3_keys production/history/ | wc -l)" = 1 ]
 }
 
 @test "a state directory that can't be used is done without, with one warning; the store remembers" {
     : >"$T/file"
     run -0 --separate-stderr sfb backup
-    url=s3://$SFB_BUCKET/$(keys 'daily.*dump$')
+    url=s3://$SFB_BUCKET/$(s3_keys 'daily.*dump$')
     SFB_STATE_DIR=$T/file/state run -0 --separate-stderr sfb verify "$url"
     [ "$(grep -c 'going on without' <<<"$stderr")" = 1 ]
     has "$stderr" "state \($T/file/state\)"
     has "$(stored verify)" '"kind":"verify"'
     SFB_STATE_DIR=$T/file/state run -6 --separate-stderr sfb backup # it was named, and locks belong there
-    [ "$(keys production/history/.*backup | wc -l)" = 2 ]
+    [ "$(s3_keys production/history/.*backup | wc -l)" = 2 ]
 }
 
 @test "a full disk under the state directory costs the line, not the backup; the store remembers" {
@@ -294,7 +286,7 @@ END
         [ ! -s "$T/small/history.jsonl" ]'
     has "$output" 'Backup completed successfully'
     has "$stderr" 'this run is not in the history: .*No space left'
-    [ "$(keys production/history/ | wc -l)" = 1 ]
+    [ "$(s3_keys production/history/ | wc -l)" = 1 ]
 }
 
 @test "a history that somebody else owns costs the line, not the backup; the store remembers" {
@@ -306,7 +298,7 @@ END
     run -0 --separate-stderr as_user "$SFB" backup
     has "$stderr" 'this run is not in the history: .*Permission denied'
     [ "$(lines)" = 1 ]
-    [ "$(keys production/history/ | wc -l)" = 1 ]
+    [ "$(s3_keys production/history/ | wc -l)" = 1 ]
 }
 
 @test "a line of ten megabytes, NULs and half a line harm no other, and status counts them" {

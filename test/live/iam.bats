@@ -28,14 +28,7 @@ teardown() {
     db_drop staging
     test_end
 }
-s3_call() {
-    local method=$1 path=$2
-    shift 2
-    curl -sS --fail-with-body --cacert "$S3_CA" -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" --aws-sigv4 aws:amz:us-east-1:s3 \
-        -u "$S3_KEY:$S3_SECRET" -X "$method" "$@" "https://localhost:$S3_PORT/$path"
-}
 as() { s3_environment "${1^^}KEY0000000000000" "$1-secret-0123456789"; }
-keys() { s3_call GET "$SFB_BUCKET?list-type=2" | grep -o '<Key>[^<]*' | cut -c6-; }
 
 # The policy as it is, but for this server's names of users and the test's bucket.
 policy() {
@@ -46,7 +39,7 @@ policy() {
 
 @test "the backup role backs up; it can neither list, read nor delete" {
     run -0 --separate-stderr sfb backup
-    key=$(keys | grep 'daily.*dump$') # the owner's: of its own objects radosgw lets a user read what it wrote
+    key=$(s3_keys | grep 'daily.*dump$') # the owner's: of its own objects radosgw lets a user read what it wrote
     policy
     rm -r "${CACHE:?}"/*
     as backup
@@ -54,7 +47,7 @@ policy() {
     run -3 sfb list "s3://$SFB_BUCKET"
     run ! sfb verify "s3://$SFB_BUCKET/$key"
     run ! sfb prune
-    keys | grep -qx "$key"
+    s3_keys | grep -qx "$key"
 }
 
 @test "the restore role lists, verifies and restores; it can neither write nor delete" {
@@ -66,10 +59,10 @@ policy() {
     run -0 --separate-stderr sfb list "s3://$SFB_BUCKET"
     run -0 --separate-stderr sfb restore --force latest
     [ "$(sql staging "SELECT count(*) FROM events")" = 500 ]
-    before=$(keys)
+    before=$(s3_keys)
     run -3 sfb backup
     SFB_TEST_NOW=$(($(date +%s) + 45 * 3600)) run -3 sfb prune
-    [ "$(keys | grep -v /history/)" = "$(grep -v /history/ <<<"$before")" ]
+    [ "$(s3_keys | grep -v /history/)" = "$(grep -v /history/ <<<"$before")" ]
 }
 
 @test "the prune role deletes what has expired; it can't write" {
@@ -78,7 +71,7 @@ policy() {
     policy
     as prune
     SFB_TEST_NOW=$(($(date +%s) + 45 * 3600)) run -0 sfb prune
-    [ "$(keys | grep -c 'daily.*dump$')" = 1 ]
+    [ "$(s3_keys | grep -c 'daily.*dump$')" = 1 ]
     run -3 sfb backup
 }
 

@@ -37,6 +37,15 @@ s3_ca() {
     S3_CA=$S3_DIR/ca.pem
 }
 
+# s3_tls: a directory $S3_DIR with a CA and a certificate for localhost. s3_start makes it itself.
+s3_tls() {
+    S3_DIR=$(mktemp -d "$ROOT/s3.XXXXXX")
+    chmod 755 "$S3_DIR"
+    s3_ca
+    s3_certificate server
+    export S3_DIR S3_CA
+}
+
 s3_conf() {
     cat >"$S3_DIR/ceph.conf" <<CONF
 [global]
@@ -136,13 +145,10 @@ s3_boot() {
 
 s3_start() {
     local try
-    S3_DIR=$(mktemp -d "$ROOT/s3.XXXXXX")
-    chmod 755 "$S3_DIR"
-    s3_ca
-    s3_certificate server
+    s3_tls
     for try in 1 2 3; do # a port may be taken between being looked for and being used
         if s3_boot; then
-            export S3_DIR S3_CA S3_PORT S3_PLAIN_PORT S3_KEY S3_SECRET
+            export S3_PORT S3_PLAIN_PORT S3_KEY S3_SECRET
             s3_environment
             return 0
         fi
@@ -159,6 +165,16 @@ s3_environment() {
     export AWS_ENDPOINT_URL_S3=https://localhost:$S3_PORT AWS_REGION=us-east-1 AWS_CA_BUNDLE=$S3_CA
     export AWS_ACCESS_KEY_ID=${1:-$S3_KEY} AWS_SECRET_ACCESS_KEY=${2:-$S3_SECRET} AWS_EC2_METADATA_DISABLED=true
 }
+
+# s3_call METHOD PATH [CURL-OPTIONS]: as the owner of everything; the answer's body.
+s3_call() {
+    local method=$1 path=$2
+    shift 2
+    curl -sS --fail-with-body --cacert "$S3_CA" -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" \
+        --aws-sigv4 aws:amz:us-east-1:s3 -u "$S3_KEY:$S3_SECRET" -X "$method" "$@" "https://localhost:$S3_PORT/$path"
+}
+# s3_keys [REGEX]: what is in $SFB_BUCKET, one key a line.
+s3_keys() { s3_call GET "$SFB_BUCKET?list-type=2" | grep -o '<Key>[^<]*' | cut -c6- | { grep -E "${1-}" || :; }; }
 
 # It holds nothing that anybody needs: no reason to ask politely.
 s3_stop() {

@@ -67,3 +67,17 @@ stub_start() {
 # stub_fresh NAME: its log starts anew; stub_log NAME
 stub_fresh() { : >"$ROOT/tools/$1.log"; }
 stub_log() { cat "$ROOT/tools/$1.log"; }
+
+# An HTTPS server of openssl's own on $PORT: tls_server NAME OPTIONS...
+tls_server() {
+    local name=$1
+    shift
+    PORT=$(s3_free_port)
+    openssl s_server -accept "127.0.0.1:$PORT" -cert "$S3_DIR/$name.pem" -key "$S3_DIR/$name.key" -www "$@" \
+        >"$T/tls.out" 2>&1 </dev/null 3>&- &
+    echo $! >"$ROOT/tools/tls-$PORT.pid"
+    disown
+    wait_for 10 listens "$PORT"
+    export AWS_ENDPOINT_URL_S3=https://localhost:$PORT
+}
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }

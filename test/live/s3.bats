@@ -32,14 +32,6 @@ teardown() {
     test_end
 }
 
-# s3_call METHOD PATH [CURL-OPTIONS]: as the owner of everything; the answer's body.
-s3_call() {
-    local method=$1 path=$2
-    shift 2
-    curl -sS --fail-with-body --cacert "$S3_CA" -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" --aws-sigv4 aws:amz:us-east-1:s3 -u "$S3_KEY:$S3_SECRET" -X "$method" "$@" \
-        "https://localhost:$S3_PORT/$path"
-}
-keys() { s3_call GET "$SFB_BUCKET?list-type=2" | grep -o '<Key>[^<]*' | cut -c6-; }
 open_uploads() { s3_call GET "$SFB_BUCKET?uploads=" | grep -c '<UploadId>' || :; }
 
 # The contract's policy, for users of this server.
@@ -65,22 +57,22 @@ END
     has "$output" "^   S3 Location: s3://$SFB_BUCKET/production/daily/backup-"
     for tier in daily weekly monthly; do
         for ending in dump manifest.json globals.sql; do
-            keys | grep -qE "^production/$tier/backup-[0-9]{8}-[0-9]{6}\.$ending$"
+            s3_keys | grep -qE "^production/$tier/backup-[0-9]{8}-[0-9]{6}\.$ending$"
         done
     done
-    [ "$(keys | grep -vc history/)" = 9 ]
+    [ "$(s3_keys | grep -vc history/)" = 9 ]
     [ -z "$(ls "$WORK")" ]
     [ "$(find "$CACHE" -name 'backup-*.dump' | wc -l)" = 1 ]
-    s3_call GET "$SFB_BUCKET/$(keys | grep 'daily.*dump$')" >"$T/stock.dump"
+    s3_call GET "$SFB_BUCKET/$(s3_keys | grep 'daily.*dump$')" >"$T/stock.dump"
     "$PG_BIN/pg_restore" --list "$T/stock.dump" | grep -q 'TABLE DATA public events'
 }
 
 @test "the second backup of a week is not promoted again" {
     run -0 --separate-stderr sfb backup
     run -0 --separate-stderr sfb backup
-    [ "$(keys | grep -c 'daily.*dump$')" = 2 ]
-    [ "$(keys | grep -c 'weekly.*dump$')" = 1 ]
-    [ "$(keys | grep -c 'monthly.*dump$')" = 1 ]
+    [ "$(s3_keys | grep -c 'daily.*dump$')" = 2 ]
+    [ "$(s3_keys | grep -c 'weekly.*dump$')" = 1 ]
+    [ "$(s3_keys | grep -c 'monthly.*dump$')" = 1 ]
 }
 
 @test "latest comes back from the bucket, by download and from the cache" {
@@ -99,9 +91,9 @@ END
     contract_policy
     s3_environment BACKUPKEY00000000000 backup-secret-0123456789
     run -0 --separate-stderr sfb backup
-    [ "$(keys | grep -c 'dump$')" = 3 ]
+    [ "$(s3_keys | grep -c 'dump$')" = 3 ]
     run -0 --separate-stderr sfb backup # what was promoted is remembered, as listing is denied
-    [ "$(keys | grep -c 'dump$')" = 4 ]
+    [ "$(s3_keys | grep -c 'dump$')" = 4 ]
     run -3 --separate-stderr sfb backup --environment staging
 }
 
@@ -111,7 +103,7 @@ END
     contract_policy
     rm -r "${CACHE:?}"/*
     s3_environment RESTOREKEY0000000000 restore-secret-0123456789
-    url=s3://$SFB_BUCKET/$(keys | grep 'daily.*dump$')
+    url=s3://$SFB_BUCKET/$(s3_keys | grep 'daily.*dump$')
     run -0 --separate-stderr sfb verify "$url"
     has "$output" 'checksum +ETag and size as in the manifest'
     run -0 --separate-stderr sfb restore --force "$url"
@@ -126,13 +118,13 @@ END
     has "$stderr" 'kept as'
     [ "$(find "$CACHE" -name 'backup-*.manifest.json' | wc -l)" = 1 ]
     s3_environment
-    [ -z "$(keys)" ]
+    [ -z "$(s3_keys)" ]
     [ "$(open_uploads)" = 0 ]
 }
 
 @test "an object that was replaced is noticed" {
     run -0 --separate-stderr sfb backup
-    key=$(keys | grep 'daily.*dump$')
+    key=$(s3_keys | grep 'daily.*dump$')
     s3_call GET "$SFB_BUCKET/$key" >"$T/dump"
     printf X | dd of="$T/dump" bs=1 seek=9000 conv=notrunc status=none
     s3_call PUT "$SFB_BUCKET/$key" --data-binary "@$T/dump" >/dev/null
@@ -143,7 +135,7 @@ END
 
 @test "an object that was cut is noticed by its size, and by its end where there is no manifest" {
     run -0 --separate-stderr sfb backup
-    key=$(keys | grep 'daily.*dump$')
+    key=$(s3_keys | grep 'daily.*dump$')
     s3_call GET "$SFB_BUCKET/$key" | head -c -100 >"$T/dump"
     s3_call PUT "$SFB_BUCKET/$key" --data-binary "@$T/dump" >/dev/null
     rm -r "${CACHE:?}"/*
@@ -175,7 +167,7 @@ END
     AWS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt wrong 3 'TLS: .*not from an authority' 'AWS_CA_BUNDLE' sfb backup
     wrong 1 'there is no s3://.*/x.dump .*request tx' '' sfb restore --force "s3://$SFB_BUCKET/production/daily/x.dump"
     wrong 7 's3://' '' sfb restore --force "s3://$SFB_BUCKET"
-    [ -z "$(keys | grep -v history/)" ]
+    [ -z "$(s3_keys | grep -v history/)" ]
     [ "$(open_uploads)" = 0 ]
 }
 
@@ -184,7 +176,7 @@ END
                     FROM generate_series(1, 40000) n"
     content_text signupflow >"$T/content"
     run -0 --separate-stderr sfb backup
-    s3_call GET "$SFB_BUCKET/$(keys | grep 'daily.*manifest.json$')" | grep -qE '"etag":\s*"[0-9a-f]{32}-[0-9]+"'
+    s3_call GET "$SFB_BUCKET/$(s3_keys | grep 'daily.*manifest.json$')" | grep -qE '"etag":\s*"[0-9a-f]{32}-[0-9]+"'
     rm -r "${CACHE:?}"/*
     run -0 --separate-stderr sfb restore --force latest
     same_content signupflow_staging "$T/content"
@@ -196,7 +188,7 @@ END
     export SFB_S3_MAX_PARTS=8
     PRODUCTION_DATABASE_URL=$(db_url wide) run -0 --separate-stderr sfb backup -c 0
     has "$output" 'Backup size: 5[0-9]\.[0-9] MB'
-    run -0 --separate-stderr sfb verify "s3://$SFB_BUCKET/$(keys | grep 'daily.*dump$')"
+    run -0 --separate-stderr sfb verify "s3://$SFB_BUCKET/$(s3_keys | grep 'daily.*dump$')"
     sql wide "INSERT INTO t SELECT n, repeat(md5(n::text), 32000) FROM generate_series(61, 130) n"
     PRODUCTION_DATABASE_URL=$(db_url wide) run -3 --separate-stderr sfb backup -c 0
     has "$stderr" 'has become larger than 8 parts can carry'
@@ -204,7 +196,7 @@ END
     has "$stderr" 'SFB_S3_MAX_PARTS'
     PRODUCTION_DATABASE_URL=$(db_url wide) run -3 --separate-stderr sfb backup -c 0 --stream
     has "$stderr" 'larger than 8 parts'
-    [ "$(keys | grep -c 'daily.*dump$')" = 1 ]
+    [ "$(s3_keys | grep -c 'daily.*dump$')" = 1 ]
     [ "$(open_uploads)" = 0 ]
     db_drop wide
 }
@@ -213,17 +205,17 @@ END
     for _ in 1 2 3 4 5; do run -0 --separate-stderr sfb backup --retention-days 1; done
     SFB_TEST_NOW=$(($(date +%s) + 45 * 3600)) run -0 --separate-stderr sfb prune --dry-run
     [ "$(grep -c '^   delete  production/daily/' <<<"$output")" = 2 ]
-    [ "$(keys | grep -c 'daily.*dump$')" = 5 ]
+    [ "$(s3_keys | grep -c 'daily.*dump$')" = 5 ]
     SFB_TEST_NOW=$(($(date +%s) + 45 * 3600)) run -0 --separate-stderr sfb prune
-    [ "$(keys | grep -c 'daily.*dump$')" = 3 ]
-    [ "$(keys | grep -c 'daily.*manifest.json$')" = 3 ]
-    [ "$(keys | grep -c 'weekly.*dump$')" = 1 ]
+    [ "$(s3_keys | grep -c 'daily.*dump$')" = 3 ]
+    [ "$(s3_keys | grep -c 'daily.*manifest.json$')" = 3 ]
+    [ "$(s3_keys | grep -c 'weekly.*dump$')" = 1 ]
 }
 
 @test "two hosts that begin in the same second do not replace each other's backup" {
     now=$(date +%s)
     SFB_TEST_NOW=$now run -0 --separate-stderr sfb backup
-    key=$(keys | grep 'daily.*dump$')
+    key=$(s3_keys | grep 'daily.*dump$')
     s3_call GET "$SFB_BUCKET/$key" | md5sum >"$T/first"
     sql signupflow "INSERT INTO events (title) VALUES ('one more')"
     for name in work cache log state; do mkdir "$T/other-$name"; done
@@ -248,7 +240,7 @@ END
     SFB_TEST_NOW=$(($(date +%s) + 100 * 86400)) SFB_KEEP_AT_LEAST=1 run -0 --separate-stderr sfb prune --force --dry-run
     for bad in '..' 'a//b' 'a?b' '../x'; do SFB_S3_PREFIX=$bad run -6 --separate-stderr sfb backup; done
 }
-tool_keys() { keys | python3 -c 'import sys, html, urllib.parse; print(html.unescape(sys.stdin.read()))'; }
+tool_keys() { s3_keys | python3 -c 'import sys, html, urllib.parse; print(html.unescape(sys.stdin.read()))'; }
 
 @test "no bucket, no credentials: one clear line each, before anything is dumped" {
     unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY

@@ -27,15 +27,6 @@ setup() {
 }
 teardown() { test_end; }
 
-# s3_call METHOD PATH [CURL-OPTIONS]: as the owner of everything; the answer's body.
-s3_call() {
-    local method=$1 path=$2
-    shift 2
-    curl -sS --fail-with-body --cacert "$S3_CA" -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" --aws-sigv4 aws:amz:us-east-1:s3 \
-        -u "$S3_KEY:$S3_SECRET" -X "$method" "$@" "https://localhost:$S3_PORT/$path"
-}
-keys() { s3_call GET "$SFB_BUCKET?list-type=2" | grep -o '<Key>[^<]*' | cut -c6- | { grep -E "${1-}" || :; }; }
-
 # level CHECK: of the status as it is now; "none" when there is no such check
 level() {
     sfb status --json >"$T/status.json" 2>"$T/status.err" || :
@@ -116,7 +107,7 @@ level() {
 @test "a backup that is gone from the store, or is another one, is critical" {
     run -0 --separate-stderr sfb backup
     [ "$(level copies)" = ok ]
-    key=$(keys 'daily.*dump$')
+    key=$(s3_keys 'daily.*dump$')
     s3_call GET "$SFB_BUCKET/$key" >"$T/dump"
     printf X | dd of="$T/dump" bs=1 seek=3000 conv=notrunc status=none
     s3_call PUT "$SFB_BUCKET/$key" --data-binary "@$T/dump" >/dev/null # as large, and newer
@@ -130,7 +121,7 @@ level() {
     s3_call DELETE "$SFB_BUCKET/${key%.dump}.manifest.json"
     [ "$(level copies)" = critical ]
     has "$(<"$T/status.json")" 'dump is gone'
-    for key in $(keys '(weekly|monthly)/'); do s3_call DELETE "$SFB_BUCKET/$key"; done
+    for key in $(s3_keys '(weekly|monthly)/'); do s3_call DELETE "$SFB_BUCKET/$key"; done
     SFB_CACHE_DIR=$T/none # the history knows as much
     [ "$(level copies)" = critical ]
 }
@@ -144,11 +135,11 @@ level() {
 
 @test "a manifest without its dump is critical, a dump without its manifest is unfinished after a day" {
     run -0 --separate-stderr sfb backup
-    key=$(keys 'weekly.*dump$')
+    key=$(s3_keys 'weekly.*dump$')
     s3_call DELETE "$SFB_BUCKET/$key"
     [ "$(level copies)" = critical ]
     has "$(<"$T/status.json")" "${key%.dump} has no dump"
-    s3_call DELETE "$SFB_BUCKET/$(keys 'monthly.*manifest.json$')"
+    s3_call DELETE "$SFB_BUCKET/$(s3_keys 'monthly.*manifest.json$')"
     [ "$(level unfinished)" = ok ]
     export SFB_TEST_NOW=$(($(date +%s) + 25 * 3600))
     [ "$(level unfinished)" = warning ]

@@ -11,11 +11,7 @@ setup_file() {
     pg_start
     db_new shop
     sql shop "CREATE TABLE events (id int); INSERT INTO events SELECT generate_series(1, 1000)"
-    S3_DIR=$ROOT/tls
-    mkdir "$S3_DIR"
-    s3_ca
-    s3_certificate server
-    export S3_DIR S3_CA
+    s3_tls
     tools_begin
     stub_start here tls
 }
@@ -107,20 +103,6 @@ refused() { # CODE WORDS HINT COMMAND...
 }
 
 # ---- TLS ------------------------------------------------------------------------------------------------------------
-
-# An HTTPS server of openssl's own: tls_server NAME OPTIONS...
-tls_server() {
-    local name=$1 port
-    shift
-    port=$(s3_free_port)
-    openssl s_server -accept "127.0.0.1:$port" -cert "$S3_DIR/$name.pem" -key "$S3_DIR/$name.key" -www "$@" \
-        >"$T/tls.out" 2>&1 </dev/null 3>&- &
-    echo $! >"$ROOT/tools/tls-$port.pid"
-    disown
-    wait_for 10 listens "$port"
-    export AWS_ENDPOINT_URL_S3=https://localhost:$port
-}
-listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 @test "certificates: expired, for another host, signed by themselves; TLS 1.1 only" {
     s3_certificate expired

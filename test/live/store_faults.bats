@@ -273,19 +273,6 @@ connect_proxy() {
 
 # ---- TLS ------------------------------------------------------------------------------------------------------------
 
-# An HTTPS server of openssl's own on $PORT: tls_server NAME OPTIONS...
-tls_server() {
-    local name=$1
-    shift
-    PORT=$(s3_free_port)
-    openssl s_server -accept "127.0.0.1:$PORT" -cert "$S3_DIR/$name.pem" -key "$S3_DIR/$name.key" -www "$@" \
-        >"$T/tls.out" 2>&1 </dev/null 3>&- &
-    echo $! >"$ROOT/tools/tls-$PORT.pid"
-    disown
-    wait_for 10 listens "$PORT"
-    export AWS_ENDPOINT_URL_S3=https://localhost:$PORT
-}
-listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 refused() { # WORDS HINT: at once
     SECONDS=0
     run -18 --separate-stderr tool "$B" list

@@ -7,11 +7,7 @@ load s3-tools
 
 setup_file() {
     file_begin
-    S3_DIR=$ROOT/tls
-    mkdir "$S3_DIR"
-    s3_ca
-    s3_certificate server
-    export S3_DIR S3_CA
+    s3_tls
     tools_begin
     stub_start here tls
     stub_start there tls --elsewhere "$STUB_HERE"

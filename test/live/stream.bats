@@ -223,7 +223,7 @@ END
         rm -rf "${CACHE:?}"/*
         run -0 --separate-stderr sfb verify "$(dump_url)"
         tool "s3://$SFB_BUCKET" download "$(newest)" "$T/wide.dump" >/dev/null
-        python3 "$HARNESS_DIR/offsets.py" "$T/wide.dump" # none of them is unknown
+        python3 "$HARNESS_DIR/contents.py" offsets "$T/wide.dump" # none of them is unknown
         run -0 --separate-stderr sfb restore --force latest
     done
     db_drop wide

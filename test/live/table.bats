@@ -347,12 +347,12 @@ END
 # What came over the wire for the backup and its companions, all in all; the proxy is between us and the server.
 fetched() { awk '$1 == "GET" { n += $5 } END { print n + 0 }' "$PROXY_LOG"; }
 # Of a table in an archive: contents, its block. By code of our own.
-extents() { python3 "$HARNESS_DIR/extents.py" "$1" "$2"; }
-# It fetches just that: extents + manifest, at most 5 % more.
+extent() { python3 "$HARNESS_DIR/contents.py" extent "$1" "$2"; }
+# It fetches just that: its extent and the manifest, at most 5 % more.
 just_that() { # FILE KEY TABLE ROWS
     local most
     upload "$1" "$2"
-    most=$(($(extents "$1" "$3") * 105 / 100))
+    most=$(($(extent "$1" "$3") * 105 / 100))
     proxy_rules '[]'
     AWS_ENDPOINT_URL_S3=$PROXY run -0 --separate-stderr sfb restore --force --table "$3" "s3://tables/$2"
     [ "$(sql copy "SELECT count(*) FROM $3")" = "$4" ]
