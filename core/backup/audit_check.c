@@ -275,6 +275,8 @@ struct judge {
     const struct line *last;     /* the newest sound entry in place */
     const struct line **entries; /* all sound ones, by number */
     size_t n;
+    uint64_t *numbers; /* that some entry has, a changed one too; sorted */
+    size_t n_numbers;
     bool failed; /* without memory */
 };
 
@@ -313,6 +315,13 @@ static int by_number(const void *a, const void *b)
     return m < n ? -1 : m > n;
 }
 
+static int ascending(const void *a, const void *b)
+{
+    uint64_t m = *(const uint64_t *)a, n = *(const uint64_t *)b;
+
+    return m < n ? -1 : m > n;
+}
+
 static const struct line *find_entry(const struct judge *j, uint64_t seq)
 {
     struct line wanted = { .entry.self.seq = seq };
@@ -330,16 +339,21 @@ static int collect(struct judge *j, struct err *err)
     for (size_t i = 0; i < j->check->n; i++)
         n += j->check->files[i].n;
     j->entries = calloc(n + 1, sizeof *j->entries);
-    if (j->entries == NULL)
+    j->numbers = calloc(n + 1, sizeof *j->numbers);
+    if (j->entries == NULL || j->numbers == NULL)
         return err_no_memory(err);
     for (size_t i = 0; i < j->check->n; i++) {
         const struct file *f = &j->check->files[i];
 
-        for (size_t k = 0; k < f->n; k++)
+        for (size_t k = 0; k < f->n; k++) {
+            if (f->lines[k].is_entry)
+                j->numbers[j->n_numbers++] = f->lines[k].entry.self.seq;
             if (f->lines[k].is_entry && f->lines[k].entry.sound)
                 j->entries[j->n++] = &f->lines[k];
+        }
     }
     qsort(j->entries, j->n, sizeof *j->entries, by_number);
+    qsort(j->numbers, j->n_numbers, sizeof *j->numbers, ascending);
     return 0;
 }
 
@@ -379,22 +393,20 @@ static void judge_rubble(struct judge *j, const struct file *f, size_t from, siz
 
 /* ---- the order of entries --------------------------------------------------------------------------------------- */
 
-/* The smallest number from seq on that some entry has, a changed one too; UINT64_MAX: none. */
+/* The smallest number from seq on that some entry has; UINT64_MAX: none. */
 static uint64_t next_number(const struct judge *j, uint64_t seq)
 {
-    uint64_t next = UINT64_MAX;
+    size_t low = 0, high = j->n_numbers;
 
-    for (size_t i = 0; i < j->check->n; i++) {
-        const struct file *f = &j->check->files[i];
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
 
-        for (size_t k = 0; k < f->n; k++) {
-            uint64_t number = f->lines[k].is_entry ? f->lines[k].entry.self.seq : 0;
-
-            if (number >= seq && number < next)
-                next = number;
-        }
+        if (j->numbers[middle] < seq)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return next;
+    return low < j->n_numbers ? j->numbers[low] : UINT64_MAX;
 }
 
 /* Which of the entries from..to are nowhere? Each stretch of them is a finding. */
@@ -543,6 +555,7 @@ int audit_check_judge(struct audit_check *c, struct audit_result *result, struct
         rc = 0;
 out:
     free(j.entries);
+    free(j.numbers);
     return rc;
 }
 
