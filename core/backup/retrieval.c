@@ -160,12 +160,12 @@ static int start(const struct retrieval *r, struct tool_run *run, const char **a
     return tool_start(run, err);
 }
 
-/* What pg_restore says explains a pipe that broke; anything else is why it was stopped. */
-static void prefer_cause(const struct retrieval *r, struct err *err, const struct err *said)
+/* What pg_restore says is why it failed, or reads no further. */
+static void tell_cause(const struct retrieval *r, struct err *err, const struct err *said)
 {
     struct buf needs;
 
-    if (err->class == ERR_NONE || err->class == ERR_IO)
+    if (said->class != ERR_NONE)
         *err = *said;
     if (err->class != ERR_RESTORE)
         return;
@@ -204,15 +204,15 @@ static int pour(struct retrieval *r, int out, struct err *err)
     close(fds[0]);
     fds[0] = -1;
     rc = retrieving_send(r, fds[1], err);
-    if (rc < 0 && err->class != ERR_IO)
+    if (rc < 0 && !r->is_unheard)
         tool_stop(&run); /* before it sees an end, and commits */
     close(fds[1]);
     fds[1] = -1;
-    if (rc == 0 || err->class == ERR_IO) {
+    if (rc == 0 || r->is_unheard) {
         if (tool_wait(&run, ERR_RESTORE, &said) < 0)
             rc = -1;
         if (rc < 0)
-            prefer_cause(r, err, &said);
+            tell_cause(r, err, &said);
     }
 out:
     tool_stop(&run);

@@ -203,18 +203,24 @@ void retrieving_close_source(struct retrieval *r)
 
 /* ---- their rows -------------------------------------------------------------------------------------------------- */
 
-#define PIPE "the pipe to pg_restore"
-
 struct sending {
-    const struct retrieval *r;
+    struct retrieval *r;
     int fd;
     struct tally_stream *stream;
     struct tally *tally;
 };
 
-static int put(int fd, struct buf *framing, struct err *err)
+static int put_bytes(struct sending *s, const void *bytes, size_t n, struct err *err)
 {
-    int rc = buf_check(framing, err) == 0 ? os_write(fd, framing->data, framing->size, PIPE, err) : -1;
+    if (os_write(s->fd, bytes, n, "the pipe to pg_restore", err) == 0)
+        return 0;
+    s->r->is_unheard = err->class == ERR_IO;
+    return -1;
+}
+
+static int put(struct sending *s, struct buf *framing, struct err *err)
+{
+    int rc = buf_check(framing, err) == 0 ? put_bytes(s, framing->data, framing->size, err) : -1;
 
     buf_reset(framing);
     return rc;
@@ -230,10 +236,10 @@ static int send_piece(void *cookie, uint32_t object, const void *bytes, size_t n
     tally_stream_text(s->stream, s->tally, bytes, n);
     buf_init(&framing, 64);
     excerpt_chunk(&s->r->excerpt, n, &framing);
-    rc = put(s->fd, &framing, err);
+    rc = put(s, &framing, err);
     buf_release(&framing);
     if (rc == 0)
-        rc = os_write(s->fd, bytes, n, PIPE, err);
+        rc = put_bytes(s, bytes, n, err);
     progress_add(n);
     return os_check_interrupt(err) < 0 ? -1 : rc;
 }
@@ -267,14 +273,14 @@ static int send_table(struct retrieval *r, struct sending *s, size_t i, struct e
     buf_init(&framing, 64);
     s->tally = &r->tallies[i];
     excerpt_block_begin(&r->excerpt, t->rows, &framing);
-    if (put(s->fd, &framing, err) < 0)
+    if (put(s, &framing, err) < 0)
         goto out;
     if (r->stored.store != NULL && stored_expect(&r->stored, t->rows->offset, t->rows->offset + extent, err) < 0)
         goto out;
     if (walk_entry(&r->file, &r->toc, t->rows, send_piece, s, err) < 0 || check_rows(s, t, err) < 0)
         goto out;
     excerpt_chunk(&r->excerpt, 0, &framing);
-    rc = put(s->fd, &framing, err);
+    rc = put(s, &framing, err);
 out:
     buf_release(&framing);
     return rc;
@@ -292,7 +298,7 @@ int retrieving_send(struct retrieval *r, int fd, struct err *err)
         err_no_memory(err);
         goto out;
     }
-    if (excerpt_contents(&r->excerpt, &contents, err) < 0 || put(fd, &contents, err) < 0)
+    if (excerpt_contents(&r->excerpt, &contents, err) < 0 || put(&s, &contents, err) < 0)
         goto out;
     for (size_t i = 0; i < r->excerpt.n; i++) {
         const struct manifest_table *m = retrieving_expected(r, &r->excerpt.tables[i]);
