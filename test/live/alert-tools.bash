@@ -95,7 +95,7 @@ PYTHON
 }
 
 # What happens, and when.
-nowhere=postgresql://bob:hunter22@127.0.0.1:1/shop # nobody listens at port 1
+NOWHERE=postgresql://bob:hunter22@127.0.0.1:1/shop # nobody listens at port 1
 good_backup() { run -0 sfb backup --local-only; }
 with_slack() { export SFB_SLACK_WEBHOOK_URL=$HOOK/slack; }
 at() { SFB_TEST_NOW=$(date -ud "$1" +%s); export SFB_TEST_NOW; } # "2025-10-23 02:00:15"

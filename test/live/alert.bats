@@ -10,7 +10,7 @@ teardown_file() { alert_end; file_end; }
 setup() { test_begin; alert_fresh; PRODUCTION_DATABASE_URL=$(db_url shop); export PRODUCTION_DATABASE_URL; }
 teardown() { test_end; }
 
-broken_backup() { PRODUCTION_DATABASE_URL=$nowhere run -1 sfb backup --local-only; }
+broken_backup() { PRODUCTION_DATABASE_URL=$NOWHERE run -1 sfb backup --local-only; }
 
 # ---- what is told ---------------------------------------------------------------------------------------------------
 
@@ -48,7 +48,7 @@ Time: 2025-10-23 02:00:15 UTC
     with_slack
     good_backup
     file=$(ls "$CACHE"/backup-*.dump)
-    export STAGING_DATABASE_URL=$nowhere
+    export STAGING_DATABASE_URL=$NOWHERE
     run -3 sfb restore --force "$file"
     mentions "$(slack_text)" '*Database Restore Failed*' 'Environment: staging' 'Error: can'
     cp "$file" "$T/damaged.dump"
@@ -211,8 +211,8 @@ for part in m.iter_parts():
 
 @test "two runs that fail at once are both told, and both remembered" {
     with_slack
-    PRODUCTION_DATABASE_URL=$nowhere sfb backup --local-only >/dev/null 2>&1 3>&- &
-    STAGING_DATABASE_URL=$nowhere sfb backup --local-only -e staging >/dev/null 2>&1 3>&- &
+    PRODUCTION_DATABASE_URL=$NOWHERE sfb backup --local-only >/dev/null 2>&1 3>&- &
+    STAGING_DATABASE_URL=$NOWHERE sfb backup --local-only -e staging >/dev/null 2>&1 3>&- &
     wait
     [ "$(hook_count /slack)" = 2 ]
     same '["backup production", "backup staging"]' "$(json 'sorted(t["condition"] for t in x["told"])' <"$SFB_STATE_DIR/alerts.json")"
@@ -296,7 +296,7 @@ for part in m.iter_parts():
 @test "an alert that was being sent when sfb was killed is sent again under its id" {
     export SFB_WEBHOOK_URL=$HOOK/mine
     hook_rules '[{"path": "/mine", "hang": true}]'
-    PRODUCTION_DATABASE_URL=$nowhere sfb_start backup --local-only
+    PRODUCTION_DATABASE_URL=$NOWHERE sfb_start backup --local-only
     wait_for 20 grep -q mine "$ALERTS/hook.log"
     kill -9 "$PID"
     sfb_wait
@@ -427,7 +427,7 @@ assert "<!channel>" in text.get_content()'
     export SFB_WEBHOOK_SECRET=sign-secret
     hook_rules '[{"path": "T0SECRET-0001", "status": 404, "body": "Cannot POST T0SECRET-0001 mail-secret"}]'
     run sfb backup --local-only -v
-    PRODUCTION_DATABASE_URL=$nowhere run -1 sfb backup --local-only -v
+    PRODUCTION_DATABASE_URL=$NOWHERE run -1 sfb backup --local-only -v
     said=$output
     PRODUCTION_DATABASE_URL="host=127.0.0.1 port=1 password=hunter22" run -1 sfb backup --local-only -v
     said+=$output

@@ -26,7 +26,7 @@ settings_file() {
     same '[6, "production"]' "$(hook_body /mine | json '[x["run"]["exit_code"], x["run"]["environment"]]')"
     same 6 "$(tail -n 1 "$SFB_STATE_DIR/history.jsonl" | json 'x["exit_code"]')"
     settings_file 'this is no setting'
-    STAGING_DATABASE_URL=$nowhere run -7 sfb restore --force --config "$T/sfb.env" "$T/none.dump"
+    STAGING_DATABASE_URL=$NOWHERE run -7 sfb restore --force --config "$T/sfb.env" "$T/none.dump"
     mentions "$(slack_text)" '*Database Restore Failed*' 'Environment: staging' 'line 2 is no NAME=VALUE'
     sed -i '$d' "$T/sfb.env"
     run -0 sfb backup --local-only --config "$T/sfb.env"
