@@ -103,23 +103,11 @@ int integrity_check_stored(struct store *store, const char *key, const struct ma
 
 /* ---- what only passed ------------------------------------------------------------------------------------------ */
 
-static ssize_t contents_read_at(void *cookie, void *bytes, size_t n, uint64_t offset, struct err *err)
-{
-    const struct integrity_passed *passed = cookie;
-
-    (void)err;
-    if (offset >= passed->contents_size)
-        return 0;
-    if (n > passed->contents_size - offset)
-        n = passed->contents_size - (size_t)offset;
-    memcpy(bytes, (const char *)passed->contents + offset, n);
-    return (ssize_t)n;
-}
-
 int integrity_check_passed(const struct integrity_passed *passed, const struct manifest *m,
                            const struct integrity_params *p, struct integrity *found, struct err *err)
 {
     struct integrity_params quick = { .depth = CHECK_QUICK, .bindir = p->bindir, .list = p->list };
+    const struct walk_bytes contents = { passed->contents, passed->contents_size };
     struct check c = { .path = passed->name, .fd = -1, .p = &quick, .found = found, .err = err };
     int rc = -1;
 
@@ -128,7 +116,7 @@ int integrity_check_passed(const struct integrity_passed *passed, const struct m
     lend(found, m);
     found->kind = KIND_CUSTOM;
     found->size = m->size;
-    c.file = (struct walk_file){ .read_at = contents_read_at, .cookie = (void *)passed, .size = passed->contents_size };
+    c.file = walk_file_bytes(&contents);
     if (integrity_archive(&c) == 0) {
         integrity_passed(&c, "data", "every block is whole");
         rc = integrity_counted(&c, passed->walked);

@@ -68,30 +68,12 @@ static int open_backup(struct retrieval *r, struct err *err)
 
 /* ---- its contents ------------------------------------------------------------------------------------------------ */
 
-struct memory {
-    char *bytes;
-    size_t n;
-};
-
-static ssize_t memory_read_at(void *cookie, void *bytes, size_t n, uint64_t offset, struct err *err)
-{
-    const struct memory *m = cookie;
-
-    (void)err;
-    if (offset >= m->n)
-        return 0;
-    if (n > m->n - offset)
-        n = m->n - (size_t)offset;
-    memcpy(bytes, m->bytes + offset, n);
-    return (ssize_t)n;
-}
-
-static int read_all(struct retrieval *r, struct memory *m, struct err *err)
+static int read_all(struct retrieval *r, char *bytes, size_t n, struct err *err)
 {
     size_t done = 0;
 
-    while (done < m->n) {
-        ssize_t got = r->file.read_at(r->file.cookie, m->bytes + done, m->n - done, done, err);
+    while (done < n) {
+        ssize_t got = r->file.read_at(r->file.cookie, bytes + done, n - done, done, err);
 
         if (got < 0)
             return -1;
@@ -102,7 +84,7 @@ static int read_all(struct retrieval *r, struct memory *m, struct err *err)
     return 0;
 }
 
-static int check_contents(const struct retrieval *r, const struct memory *m, struct err *err)
+static int check_contents(const struct retrieval *r, const char *bytes, size_t n, struct err *err)
 {
     struct digest *d = digest_new(DIGEST_SHA256);
     struct digest_sum sum;
@@ -110,7 +92,7 @@ static int check_contents(const struct retrieval *r, const struct memory *m, str
 
     if (d == NULL)
         return err_no_memory(err);
-    digest_put(d, m->bytes, m->n);
+    digest_put(d, bytes, n);
     digest_end(d, &sum);
     digest_free(d);
     if (strcmp(text_hex(hex, sum.sha256, sizeof sum.sha256), r->manifest->contents_sha256) == 0)
@@ -122,16 +104,17 @@ static int check_contents(const struct retrieval *r, const struct memory *m, str
 /* The manifest says how much they take, and what their SHA-256 is: they are read once and compared first. */
 static int read_known_contents(struct retrieval *r, struct err *err)
 {
-    struct memory m = { .n = (size_t)r->manifest->contents_size };
-    struct walk_file file = { .read_at = memory_read_at, .cookie = &m, .size = m.n };
+    size_t n = (size_t)r->manifest->contents_size;
+    char *bytes = malloc(n);
+    const struct walk_bytes contents = { bytes, n };
+    const struct walk_file file = walk_file_bytes(&contents);
     int rc = -1;
 
-    m.bytes = malloc(m.n);
-    if (m.bytes == NULL)
+    if (bytes == NULL)
         err_no_memory(err);
-    else if (read_all(r, &m, err) == 0 && check_contents(r, &m, err) == 0)
+    else if (read_all(r, bytes, n, err) == 0 && check_contents(r, bytes, n, err) == 0)
         rc = walk_contents(&file, &r->toc, err);
-    free(m.bytes);
+    free(bytes);
     return rc;
 }
 

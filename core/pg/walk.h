@@ -30,6 +30,13 @@ struct walk_file {
 /* A regular file that is open for reading; *fd must stay valid and open. ERR_DAMAGED when it is no regular file. */
 int walk_file_fd(struct walk_file *file, const int *fd, struct err *err);
 
+/* Bytes in memory; *bytes must stay valid. */
+struct walk_bytes {
+    const void *bytes;
+    size_t n;
+};
+struct walk_file walk_file_bytes(const struct walk_bytes *bytes);
+
 struct walk_params {
     struct walk_file file;
     unsigned jobs;                                  /* 0: as many as there are processors */

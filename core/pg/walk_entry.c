@@ -34,6 +34,24 @@ int walk_file_fd(struct walk_file *file, const int *fd, struct err *err)
     return 0;
 }
 
+static ssize_t read_bytes_at(void *cookie, void *bytes, size_t n, uint64_t offset, struct err *err)
+{
+    const struct walk_bytes *from = cookie;
+
+    (void)err;
+    if (offset >= from->n)
+        return 0;
+    if (n > from->n - offset)
+        n = from->n - (size_t)offset;
+    memcpy(bytes, (const char *)from->bytes + offset, n);
+    return (ssize_t)n;
+}
+
+struct walk_file walk_file_bytes(const struct walk_bytes *bytes)
+{
+    return (struct walk_file){ .read_at = read_bytes_at, .cookie = (void *)(uintptr_t)bytes, .size = bytes->n };
+}
+
 /* ---- the contents -------------------------------------------------------------------------------------------- */
 
 struct at {
