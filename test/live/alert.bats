@@ -429,7 +429,7 @@ assert "<!channel>" in text.get_content()'
     run sfb backup --local-only -v
     PRODUCTION_DATABASE_URL=$NOWHERE run -1 sfb backup --local-only -v
     said=$output
-    PRODUCTION_DATABASE_URL="host=127.0.0.1 port=1 password=hunter22" run -1 sfb backup --local-only -v
+    PRODUCTION_DATABASE_URL="host=127.0.0.1 port=1 dbname=shop password=hunter22" run -1 sfb backup --local-only -v
     said+=$output
     run -1 sfb alert --test -v
     said+=$output
