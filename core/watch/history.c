@@ -249,3 +249,26 @@ const struct run *history_newest(const struct history *h, enum run_kind kind, in
     }
     return NULL;
 }
+
+/* Has a drill after the run found that the backup does not bring the database back? */
+static bool is_refuted(const struct run *r, const struct proofs *proofs, const char *environment)
+{
+    const struct proofs_item *last = proofs_of(proofs, environment, r->backup);
+
+    return last != NULL && last->verdict == PROOFS_FAILED && difftime(last->drilled, r->started) > r->seconds + 1;
+}
+
+const struct run *history_newest_proven(const struct history *h, const struct proofs *proofs, const char *environment)
+{
+    const struct run *newest = NULL;
+
+    for (size_t i = 0; i < h->n; i++) {
+        const struct run *r = &h->runs[i];
+        const char *subject = run_subject(r);
+
+        if (r->proven && subject != NULL && strcmp(subject, environment) == 0 &&
+            (newest == NULL || r->taken >= newest->taken) && !is_refuted(r, proofs, environment))
+            newest = r;
+    }
+    return newest;
+}

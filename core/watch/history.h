@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "core/backup/places.h"
+#include "core/backup/proofs.h"
 #include "core/backup/settings.h"
 #include "core/store/store.h"
 #include "core/watch/run.h"
@@ -38,3 +39,7 @@ void history_release(struct history *h);
 
 /* The newest run of the kind, of success or not (-1: either); NULL when there is none. One that was busy is neither. */
 const struct run *history_newest(const struct history *h, enum run_kind kind, int success);
+
+/* Of the environment's backups whose every row came back in a run, the newest one's run: also a run that failed for another
+ * reason, a smoke test say. One that a later drill refuted is none. NULL: there is none. */
+const struct run *history_newest_proven(const struct history *h, const struct proofs *proofs, const char *environment);

@@ -114,18 +114,32 @@ static void measure(struct report *r)
     r->worst = seconds[n - 1];
 }
 
-static int find_newest(struct report *r, struct proofs *proofs, struct err *err)
+/* The backup of the moment `taken` is a newer proof than what is known so far. */
+static int note_newest(struct report *r, time_t taken, const char *backup, struct err *err)
+{
+    if (taken <= r->newest)
+        return 0;
+    r->newest = taken;
+    free(r->newest_backup);
+    r->newest_backup = proofs_backup_name(backup);
+    return r->newest_backup != NULL ? 0 : err_no_memory(err);
+}
+
+/* What counts is that every row came back: the drill, this one too, may have failed for another reason. */
+static int find_newest(struct report *r, const struct history *history, struct proofs *proofs, struct err *err)
 {
     const struct proofs_item *newest;
+    const struct run *run;
 
     if (proofs_add(proofs, r->environment, r->name, r->drill->taken, err) < 0)
         return -1;
     newest = proofs_newest(proofs, r->environment);
-    if (newest == NULL)
-        return 0;
-    r->newest = newest->taken;
-    r->newest_backup = strdup(newest->backup);
-    return r->newest_backup != NULL ? 0 : err_no_memory(err);
+    if (newest != NULL && note_newest(r, newest->taken, newest->backup, err) < 0)
+        return -1;
+    run = history_newest_proven(history, proofs, r->environment);
+    if (run != NULL && note_newest(r, run->taken, run->backup, err) < 0)
+        return -1;
+    return r->drill->proven ? note_newest(r, r->drill->taken, r->drill->backup, err) : 0;
 }
 
 int report_init(struct report *r, const struct drill_result *drill, const struct err *why,
@@ -139,7 +153,7 @@ int report_init(struct report *r, const struct drill_result *drill, const struct
     r->name = proofs_name(drill->started, r->verdict, drill->backup);
     if (r->environment == NULL || r->name == NULL)
         err_no_memory(err);
-    else if (add_drills(r, history, err) == 0 && find_newest(r, proofs, err) == 0) {
+    else if (add_drills(r, history, err) == 0 && find_newest(r, history, proofs, err) == 0) {
         measure(r);
         return 0;
     }

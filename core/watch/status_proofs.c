@@ -77,15 +77,13 @@ static void check_age(struct status *s)
 {
     const struct proofs_item *p = proofs_newest(&s->facts->proofs, s->facts->environment);
     double limit = is_expected(s) ? s->facts->drill_days * STATUS_DAY : NAN, age;
-    const struct history *h = &s->facts->history;
+    const struct run *r = history_newest_proven(&s->facts->history, &s->facts->proofs, s->facts->environment);
     char span[TEXT_SHORT];
     struct status_check *c;
 
     s->proven = p != NULL ? p->taken : 0;
-    for (size_t i = 0; i < h->n; i++)
-        if (h->runs[i].proven && h->runs[i].exit_code == 0 && is_subject(s, &h->runs[i]) &&
-            h->runs[i].taken > s->proven)
-            s->proven = h->runs[i].taken;
+    if (r != NULL && r->taken > s->proven)
+        s->proven = r->taken;
     if (s->proven == 0 && !is_expected(s))
         return;
     if (s->proven == 0) {

@@ -215,6 +215,33 @@ static void loss(void **state)
     assert_has(page(), "<dt>Data loss at worst</dt><dd>everything</dd>");
     end();
 
+    s = sample_failed(); /* in a smoke test only: every row of it came back */
+    s->drill.proven = true;
+    begin(s);
+    assert_int_equal(report.verdict, PROOFS_FAILED);
+    assert_string_equal(report.newest_backup, "backup-20251101-020000");
+    assert_has(text(), "Lost would be what happened in the last 3 hours: the newest proven backup is of 2025-11-01");
+    end();
+
+    s = sample_failed(); /* an earlier drill failed so, and its report says no more than that it failed */
+    s->runs[s->history.n - 1].exit_code = 5;
+    s->runs[s->history.n - 1].proven = true;
+    s->runs[s->history.n - 1].backup = (char *)"backup-20251024-020000.dump";
+    s->runs[s->history.n - 1].taken = SAMPLE_NOW - 8 * 86400;
+    assert_int_equal(
+        proofs_add(&s->proofs, "production", "drill-20251025-051300-failed-backup-20251024-020000", 0, &err), 0);
+    begin(s);
+    assert_string_equal(report.newest_backup, "backup-20251024-020000");
+    end();
+
+    s = sample_failed(); /* what came back once does not count when it no longer does */
+    s->runs[s->history.n - 1].proven = true;
+    s->runs[s->history.n - 1].backup = s->drill.backup;
+    s->runs[s->history.n - 1].taken = s->drill.taken;
+    begin(s);
+    assert_true(report_loss(&report) < 0);
+    end();
+
     s = sample_new(); /* a drill of an old backup does not make the newer proof worse */
     s->drill.taken -= 40 * 86400;
     assert_int_equal(

@@ -354,6 +354,9 @@ static void test_proof_age(void **state)
     assert_level(&f, "proof_age", STATUS_OK);
     drill->taken--;
     assert_level(&f, "proof_age", STATUS_WARNING);
+    drill->taken++;
+    drill->exit_code = 5; /* in a smoke test: every row came back all the same */
+    assert_level(&f, "proof_age", STATUS_OK);
     drill->proven = false;
     assert_level(&f, "proof_age", STATUS_WARNING);
     restore = add_run(&f, RUN_RESTORE, NOW - HOUR, 0); /* into staging, of production's backup */
