@@ -140,6 +140,8 @@ static int judge(struct drill *d, const struct census *c, struct err *err)
     int rc;
 
     buf_init(&detail, 4096);
+    if (limit < 0 && d->r->drift > 0 && outcome == DRILL_PASSED)
+        outcome = DRILL_SKIPPED; /* how far is too far? nobody said */
     if (limit >= 0) {
         over = drill_production_over(d->r, limit);
         if (over != NULL || d->r->drift > limit)
@@ -148,6 +150,8 @@ static int judge(struct drill *d, const struct census *c, struct err *err)
     buf_printf(&detail, "%.1f %% of the rows differ", d->r->drift);
     if (outcome == DRILL_FAILED)
         buf_printf(&detail, ", %.1f %% are allowed", limit);
+    else if (limit < 0 && d->r->drift > 0)
+        buf_puts(&detail, ", no limit is set (--max-drift)");
     if (over != NULL || worst != NULL)
         buf_puts(&detail, outcome == DRILL_FAILED ? ": " : "; the most: ");
     if (over != NULL || worst != NULL)

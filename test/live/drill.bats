@@ -131,8 +131,15 @@ drill_databases() { sql postgres "SELECT datname FROM pg_database WHERE datname 
     new_shop shop_drift
     take_backup shop_drift
     sql shop_drift "DELETE FROM orders WHERE id > 1500; INSERT INTO customers (name) VALUES ('new'); CREATE TABLE added AS SELECT 1 AS n"
-    PRODUCTION_DATABASE_URL=$(db_url shop_drift) run -0 --separate-stderr sfb drill --max-drift 30
+    export PRODUCTION_DATABASE_URL
+    PRODUCTION_DATABASE_URL=$(db_url shop_drift)
+    run -0 --separate-stderr sfb drill --max-drift 30
     has "$output" '✅ production has not drifted away.*25\.1 % of the rows differ; the most: public\.orders 2,000 rows then, 1,500 now \(25\.0 %\)'
+    run -0 --separate-stderr sfb drill --report "$T/drill.json"
+    has "$output" '➖ production has not drifted away.*25\.1 % of the rows differ, no limit is set \(--max-drift\); the most: public\.orders '
+    has_not "$output" '✅ production has not drifted away'
+    perl -MJSON::PP -0777 -ne 'for (@{ decode_json($_)->{checks} }) { print "$_->{outcome}\n" if $_->{name} =~ /drifted/ }' \
+        "$T/drill.json" | grep -qx skipped
 }
 
 @test "drift over the limit fails, by the whole or by one table of some size" {
@@ -157,7 +164,7 @@ drill_databases() { sql postgres "SELECT datname FROM pg_database WHERE datname 
     hold_lock shop_large busy
     PRODUCTION_DATABASE_URL=$(db_url shop_large) run -0 --separate-stderr sfb drill
     release_locks
-    has "$output" '⚠️  production has not drifted away.*the most: public\.large 0 rows then, about 3[45],[0-9]{3} now \(100\.0 %'
+    has "$output" '⚠️  production has not drifted away.*no limit is set.*the most: public\.large 0 rows then, about 3[45],[0-9]{3} now \(100\.0 %'
     has "$output" '1 table could not be counted there, e\.g\. public\.busy: .*lock timeout'
 }
 
