@@ -263,7 +263,8 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
     rc = drill_run(&p, &result, err);
     if (note(ctx->run, &result, err) < 0)
         rc = -1;
-    if (rc == 0 || report_is_due(err))
+    ctx->run->unrecorded = result.mistaken; /* a slip of the hand is no failed drill */
+    if (rc == 0 || (report_is_due(err) && !result.mistaken))
         tell(ctx->settings, &result, err, ctx->run);
     if (rc == 0)
         log_say("✅ Drill completed successfully");

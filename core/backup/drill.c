@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/backup/catalog.h"
@@ -53,6 +54,29 @@ static int find_cached(struct drill *d, struct err *err)
     return rc;
 }
 
+/* Was a backup or a moment asked for that there is none of? That says nothing about the backups that there are. */
+static bool is_mistake(const struct drill *d, const struct err *err)
+{
+    const char *what = d->p->what;
+    struct choice_params any = d->wanted;
+    struct err ignored = { 0 };
+    struct choice other;
+    struct stat st;
+    bool found;
+
+    if (err->class != ERR_NOT_FOUND)
+        return false;
+    if (what != NULL &&
+        (store_is_url(what) || (!fetch_is_meant(what) && (stat(what, &st) < 0 || !S_ISREG(st.st_mode)))))
+        return true;
+    if (d->p->moment == 0)
+        return false;
+    any.moment = 0;
+    found = choice_find(&any, &other, &ignored) == 0;
+    choice_release(&other);
+    return found;
+}
+
 static int find_backup(struct drill *d, struct err *err)
 {
     struct drill_result *r = d->r;
@@ -70,8 +94,10 @@ static int find_backup(struct drill *d, struct err *err)
         d->wanted.what = d->cached;
     }
     d->has_choice = true;
-    if (choice_find(&d->wanted, &d->choice, err) < 0)
+    if (choice_find(&d->wanted, &d->choice, err) < 0) {
+        r->mistaken = is_mistake(d, err);
         return -1;
+    }
     log_step("Chosen: %s%s%s%s", d->choice.shown, *d->choice.why != '\0' ? " (" : "", d->choice.why,
              *d->choice.why != '\0' ? ")" : "");
     r->stored = d->choice.stored;
@@ -409,7 +435,9 @@ static void tell_audit(struct drill *d, int rc, const struct err *err, double se
 {
     char duration[TEXT_SHORT];
 
-    if (rc == 0)
+    if (d->r->mistaken)
+        audit_event(&d->audit, AUDIT_WARNING, "Drill not begun: %s", err->message);
+    else if (rc == 0)
         audit_event(&d->audit, AUDIT_INFO, "Drill completed (duration: %s, backup: %s, %s)",
                     text_duration(duration, seconds), d->r->backup, d->r->proven ? "proven" : "not proven");
     else

@@ -73,7 +73,8 @@ struct drill_table {
 
 struct drill_result {
     enum drill_where where;
-    bool passed; /* no check failed */
+    bool passed;   /* no check failed */
+    bool mistaken; /* what was asked for is not there, though nothing is wrong with the backups: no drill has begun */
     time_t started;
     double seconds;
     char *environment; /* whose backup it is: "production" */

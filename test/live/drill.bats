@@ -202,6 +202,23 @@ drill_databases() { sql postgres "SELECT datname FROM pg_database WHERE datname 
     has "$stderr" 'no backup of this database is from 2001-01-01'
 }
 
+@test "a name or a moment that there is no backup of is a mistake, and no failed drill; no backup at all is one" {
+    run -1 --separate-stderr sfb drill -p 2020-01-01
+    has "$stderr" 'no production backup'
+    [ "$(grep -c '"drill"' "$SFB_STATE_DIR/history.jsonl")" = 1 ]
+    the_file "$SFB_STATE_DIR/reports/production" 'drill-*-failed.html'
+    take_backup
+    run -1 --separate-stderr sfb drill "$T/backup-20200101-000000.dump"
+    has "$stderr" 'can.t open backup'
+    run -1 --separate-stderr sfb drill "$T"
+    run -1 --separate-stderr sfb drill -p 2020-01-01 "$BACKUP"
+    run -1 --separate-stderr sfb drill -p 2020-01-01
+    has "$stderr" 'is from 2020-01-01'
+    has_not "$output" 'Drill Report'
+    [ "$(grep -c '"drill"' "$SFB_STATE_DIR/history.jsonl")" = 1 ]
+    the_file "$SFB_STATE_DIR/reports/production" 'drill-*-failed*.html'
+}
+
 @test "plain SQL without a manifest is restored and counted, and that nothing proves it is a warning" {
     pg pg_dump -d shop >"$T/shop.sql"
     run -0 --separate-stderr sfb drill "$T/shop.sql"
