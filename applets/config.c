@@ -7,6 +7,7 @@
 
 #include "applets/applet.h"
 #include "core/backup/places.h"
+#include "core/backup/repository.h"
 #include "core/backup/settings.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
@@ -128,15 +129,36 @@ static int check_target(const struct settings *s, const char *environment, enum 
     return t ? 0 : -1;
 }
 
+/* Its URL alone: nobody is asked. */
+static int check_store(const struct settings *s, struct err *err)
+{
+    struct store *store;
+
+    if (!*settings_get(s, SETTING_BUCKET))
+        return 0;
+    store = repository_open(s, NULL, STORE_READ, err);
+    store_close(store);
+    return store ? 0 : -1;
+}
+
+static void note_no_database(const struct settings *s)
+{
+    if (!*settings_get(s, SETTING_PRODUCTION_URL) && !*settings_get(s, SETTING_STAGING_URL) &&
+        !*settings_get(s, SETTING_DATABASE_URL))
+        log_say("➖ No database is set: %s names the one to back up", settings_name(SETTING_PRODUCTION_URL));
+}
+
 static int check(const struct settings *s, struct err *err)
 {
     struct places places;
 
     if (settings_numbers(s, err) < 0 || alert_check(s, err) < 0 ||
         check_target(s, "production", SETTING_PRODUCTION_URL, err) < 0 ||
-        check_target(s, "staging", SETTING_STAGING_URL, err) < 0 || places_open(s, &places, err) < 0)
+        check_target(s, "staging", SETTING_STAGING_URL, err) < 0 || check_store(s, err) < 0 ||
+        places_open(s, &places, err) < 0)
         return -1;
     places_release(&places);
+    note_no_database(s);
     log_say("✅ The settings can be used");
     return 0;
 }

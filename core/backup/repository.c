@@ -40,6 +40,11 @@ static int settings_url(const struct settings *s, struct buf *url, struct err *e
 
     if (bucket[0] == '\0')
         return err_set(err, ERR_CONFIG, "SFB_BUCKET is empty");
+    if (strstr(bucket, "://") != NULL && !store_is_url(bucket)) {
+        err_set(err, ERR_CONFIG, "SFB_BUCKET is not the URL of a store: %s", bucket);
+        err_hint(err, "BUCKET, s3://BUCKET/PREFIX, or file:///DIRECTORY; a server's own URL is AWS_ENDPOINT_URL_S3");
+        return -1;
+    }
     buf_printf(url, "%s%s", store_is_url(bucket) ? "" : "s3://", bucket);
     while (url->size > 0 && url->data[url->size - 1] == '/')
         buf_cut(url, url->size - 1);
