@@ -63,21 +63,27 @@ static int ship_begin(void *cookie, int fd, time_t started, uint64_t table_bytes
     if (ship->fd < 0)
         return err_errno(err, "can't open the dump a second time");
     p.fd = ship->fd;
-    return begin(ship, &p, started, err);
+    if (begin(ship, &p, started, err) == 0)
+        return 0;
+    if (store_s3(ship->store) != NULL || ship->key == NULL || err->class == ERR_INTERNAL)
+        return -1;
+    ship->trouble = *err; /* a directory that can't be written: what can be had is a backup on this host */
+    *err = (struct err){ 0 };
+    return 0;
 }
 
 static int ship_hold(void *cookie, uint64_t contents)
 {
     struct shipment *ship = cookie;
 
-    return upload_hold(ship->upload, contents, &ship->trouble);
+    return ship->upload != NULL ? upload_hold(ship->upload, contents, &ship->trouble) : -1;
 }
 
 static int ship_advance(void *cookie, uint64_t size)
 {
     struct shipment *ship = cookie;
 
-    return upload_advance(ship->upload, size, &ship->trouble);
+    return ship->upload != NULL ? upload_advance(ship->upload, size, &ship->trouble) : -1;
 }
 
 /* ---- while it passes ------------------------------------------------------------------------------------------- */
