@@ -317,6 +317,16 @@ static int make_local(struct making *m, struct err *err)
     return cache(m, err);
 }
 
+/* The cause's own remedy stays first. */
+static void hint_again(struct err *err)
+{
+    char cause[sizeof err->hint];
+
+    snprintf(cause, sizeof cause, "%s",
+             err->hint[0] != '\0' ? err->hint : "make room in the store, or mend what it says");
+    err_hint(err, "%s; then run the backup again (the copy on this host can be restored)", cause);
+}
+
 /* The upload is completed only when the file has been proven good. When it fails, the backup is good all the same. */
 static int make_stored(struct making *m, struct err *err)
 {
@@ -331,6 +341,7 @@ static int make_stored(struct making *m, struct err *err)
         cache(m, &ignored);
         err_context(err, "the backup is good and kept as %s, but was not uploaded",
                     m->cached != NULL ? m->cached : m->snapshot.path);
+        hint_again(err);
         return -1;
     }
     log_step("Verifying backup integrity...");

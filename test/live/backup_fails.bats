@@ -260,6 +260,20 @@ END
 
 # ---- 6: configuration -----------------------------------------------------------------------------------------------
 
+@test "a directory store that can't be written: exit 3, and the backup is verified, kept and named, with a remedy" {
+    mkdir "$T/store"
+    : >"$T/store/production" # not even root can make a directory of it
+    SFB_BUCKET=file://$T/store run -3 --separate-stderr sfb backup
+    kept=$(the_file "$CACHE" 'backup-*.dump')
+    has "$stderr" "the backup is good and kept as $kept, but was not uploaded"
+    has "$stderr" 'run the backup again'
+    sfb verify "$kept" >/dev/null
+    empty_dir "$WORK"
+    rm "$T/store/production"
+    SFB_BUCKET=file://$T/store sfb backup --label mine --retention-days 5 >/dev/null 2>"$T/stderr"
+    has "$(cat "$T/stderr")" '--retention-days is not used'
+}
+
 @test "without --local-only, no store: exit 6 in plain words" {
     run --separate-stderr sfb backup
     failed_with 6
