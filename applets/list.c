@@ -64,11 +64,13 @@ static const struct exit_map exits[] = {
 /* ---- which backups there are --------------------------------------------------------------------------------- */
 
 /* The local ones are what somebody needs whose store is away. */
-static int add_settings_store(struct catalog *all, struct proofs *proofs, const struct settings *s, struct err *err)
+static int add_settings_store(struct catalog *all, struct proofs *proofs, const struct settings *s, bool *listed,
+                              struct err *err)
 {
     struct err trouble = { 0 };
 
-    if (inventory_store(all, proofs, s, NULL, opt.environment, PATIENCE, &trouble) == 0)
+    *listed = inventory_store(all, proofs, s, NULL, opt.environment, PATIENCE, &trouble) == 0;
+    if (*listed)
         return 0;
     if (trouble.class == ERR_SIGNAL || trouble.class == ERR_INTERNAL) {
         *err = trouble;
@@ -80,9 +82,9 @@ static int add_settings_store(struct catalog *all, struct proofs *proofs, const 
     return 0;
 }
 
-/* A store that was named may be another application's: of its drills it alone can tell. */
+/* A store that was named may be another application's: of its drills it alone can tell. *listed: the settings' store was. */
 static int collect(struct catalog *all, struct proofs *proofs, const struct settings *s, const char *where,
-                   struct err *err)
+                   bool *listed, struct err *err)
 {
     struct err ignored = { 0 };
 
@@ -94,16 +96,19 @@ static int collect(struct catalog *all, struct proofs *proofs, const struct sett
         return inventory_directory(all, where, opt.environment, err);
     if (inventory_host(all, s, opt.environment, err) < 0)
         return -1;
-    return settings_given(s, SETTING_BUCKET) ? add_settings_store(all, proofs, s, err) : 0;
+    return settings_given(s, SETTING_BUCKET) ? add_settings_store(all, proofs, s, listed, err) : 0;
 }
 
-static void say_none(const struct settings *s, const char *where)
+static void say_none(const struct settings *s, const char *where, bool listed)
 {
+    const char *of = opt.environment ? " of " : "", *whose = opt.environment ? opt.environment : "";
+
     if (where)
-        log_warn("there is no backup in %s", where);
+        log_warn("there is no backup%s%s in %s", of, whose, where);
     else
-        log_warn("there is no backup in %s and %s", settings_get(s, SETTING_CACHE_DIR),
-                 settings_get(s, SETTING_WORK_DIR));
+        log_warn("there is no backup%s%s in %s and %s%s%s", of, whose, settings_get(s, SETTING_CACHE_DIR),
+                 settings_get(s, SETTING_WORK_DIR), listed ? ", and none in the store " : "",
+                 listed ? settings_get(s, SETTING_BUCKET) : "");
     if (!where && !settings_given(s, SETTING_BUCKET))
         log_warn("no store was asked: SFB_BUCKET names none; `sfb list s3://%s` looks into that",
                  settings_get(s, SETTING_BUCKET));
@@ -114,6 +119,7 @@ static int list_catalog(const struct settings *s, const char *where, struct err 
 {
     struct catalog all = { NULL, 0 };
     struct proofs proofs = { 0 };
+    bool listed = false;
     struct buf out;
     int rc = -1;
 
@@ -124,7 +130,7 @@ static int list_catalog(const struct settings *s, const char *where, struct err 
     }
     if (opt.environment && places_check_environment(opt.environment, err) < 0)
         goto out;
-    if (collect(&all, &proofs, s, where, err) < 0)
+    if (collect(&all, &proofs, s, where, &listed, err) < 0)
         goto out;
     inventory_sort(&all);
     if (opt.json) {
@@ -133,7 +139,7 @@ static int list_catalog(const struct settings *s, const char *where, struct err 
         if (all.n > 0)
             listing_catalog(&out, &all, &proofs, clock_now());
         else
-            say_none(s, where);
+            say_none(s, where, listed);
         rc = buf_check(&out, err);
     }
     if (rc == 0)

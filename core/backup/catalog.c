@@ -45,6 +45,7 @@ static int read_item(const char *directory, const char *name, const char *enviro
         goto out;
     item->size = (uint64_t)st.st_size;
     item->has_manifest = manifest_load(manifest_path, &item->manifest, &ignored) == 0;
+    item->closed = !item->has_manifest && access(manifest_path, R_OK) < 0 && errno == EACCES;
     if (item->has_manifest)
         item->started = item->manifest.started;
     rc = !environment || (item->has_manifest && strcmp(item->manifest.environment, environment) == 0);

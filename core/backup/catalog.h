@@ -14,6 +14,7 @@ struct catalog_item {
     time_t started;
     uint64_t size;
     bool has_manifest;
+    bool closed;              /* it has one, but we have no right to read it */
     struct manifest manifest; /* when has_manifest */
 };
 

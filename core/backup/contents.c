@@ -9,6 +9,7 @@
 
 #include "core/backup/repository.h"
 #include "core/base/os.h"
+#include "core/base/text.h"
 #include "core/pg/walk.h"
 
 static int add_table(struct contents *c, const char *schema, const char *name, bool counted, const struct tally *tally,
@@ -230,6 +231,13 @@ static int print_toc(const struct walk_file *file, struct buf *out, struct err *
     return rc == 0 ? buf_check(out, err) : -1;
 }
 
+static void not_listed(const char *what, struct err *err)
+{
+    err_context(err, "%s", what);
+    if (text_ends(what, ".sql") || text_ends(what, ".sql.gz"))
+        err_hint(err, "plain SQL has no table of contents; `sfb list` without --toc shows what its manifest knows");
+}
+
 int contents_toc(const char *path, struct buf *out, struct err *err)
 {
     struct walk_file file;
@@ -238,7 +246,7 @@ int contents_toc(const char *path, struct buf *out, struct err *err)
     if (fd < 0)
         return -1;
     if (walk_file_fd(&file, &fd, err) < 0 || print_toc(&file, out, err) < 0)
-        err_context(err, "%s", path);
+        not_listed(path, err);
     else
         rc = 0;
     close(fd);
@@ -255,7 +263,7 @@ int contents_toc_stored(struct store *store, const char *key, struct buf *out, s
     if (print_toc(&file, out, err) == 0)
         return 0;
     if (err->class == ERR_DAMAGED)
-        err_context(err, "%s", key);
+        not_listed(key, err);
     return -1;
 }
 

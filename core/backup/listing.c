@@ -33,6 +33,8 @@ const char *listing_age(char out[LISTING_AGE], time_t then, time_t now)
 /* What a person should know before restoring this one. */
 static const char *remark(const struct catalog_item *item)
 {
+    if (item->closed)
+        return "  (its manifest can't be read: permission denied)";
     if (!item->has_manifest)
         return "  (no manifest: not finished, or not made by sfb)";
     if (item->manifest.size != item->size)

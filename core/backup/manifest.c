@@ -258,7 +258,7 @@ static char *companion(const char *path, const char *ending)
 
 char *manifest_path_of(const char *backup_path)
 {
-    return companion(backup_path, ".manifest.json");
+    return companion(backup_path, MANIFEST_ENDING);
 }
 
 char *manifest_globals_path_of(const char *backup_path)

@@ -107,6 +107,8 @@ const char *manifest_extension_of(enum backup_format format, enum backup_method 
 /* "backup-20251023-143215" + extension; label NULL or "": "backup". The caller frees. */
 char *manifest_file_name(const char *label, time_t started, const char *extension);
 
+#define MANIFEST_ENDING ".manifest.json"
+
 /* The companion of a backup by its path: same directory and stem, ".manifest.json" or ".globals.sql" for the ending.
  * NULL when the path does not end in .dump, .sql or .sql.gz, or without memory. The caller frees. */
 char *manifest_path_of(const char *backup_path);

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "core/backup/sqlfile.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "core/backup/manifest.h"
 #include "core/base/os.h"
 #include "core/base/progress.h"
+#include "core/base/text.h"
 #include "core/io/unpack.h"
 
 #define PIECE (256 * 1024)
@@ -59,6 +63,26 @@ static void find_version(const struct ends *e, const char *label, char *out, siz
     out[length] = '\0';
 }
 
+/* What else was named: the backup's own manifest, some other script, or what nobody can feed to anything. */
+static void hint_at_backup(const struct ends *e, const char *what, struct err *err)
+{
+    static const char *const kinds[] = { ".dump", ".sql.gz", ".sql" };
+    size_t n = strlen(what) - (text_ends(what, MANIFEST_ENDING) ? strlen(MANIFEST_ENDING) : 0);
+
+    for (size_t i = 0; what[n] != '\0' && i < sizeof kinds / sizeof *kinds; i++) {
+        char path[PATH_MAX];
+
+        if (snprintf(path, sizeof path, "%.*s%s", (int)n, what, kinds[i]) < PATH_MAX && access(path, F_OK) == 0) {
+            err_hint(err, "this is the manifest; the backup is %s", path);
+            return;
+        }
+    }
+    if (what[n] != '\0')
+        err_hint(err, "this is a manifest; the backup itself is not beside it");
+    else if (memchr(e->head, '\0', e->head_n) == NULL)
+        err_hint(err, "a script of another kind can be fed to `sfb psql`");
+}
+
 static int judge(const struct ends *e, const char *what, struct sqlfile_facts *facts, struct err *err)
 {
     if (memmem(e->head, e->head_n, cluster_begins, sizeof cluster_begins - 1) != NULL) {
@@ -68,7 +92,7 @@ static int judge(const struct ends *e, const char *what, struct sqlfile_facts *f
     }
     if (memmem(e->head, e->head_n, dump_begins, sizeof dump_begins - 1) == NULL) {
         err_set(err, ERR_DAMAGED, "%s is neither an archive nor an SQL script made by pg_dump", what);
-        err_hint(err, "a script of another kind can be fed to `sfb psql`");
+        hint_at_backup(e, what, err);
         return -1;
     }
     if (memmem(e->tail, e->tail_n, dump_ends, sizeof dump_ends - 1) == NULL)

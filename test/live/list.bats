@@ -41,6 +41,29 @@ dump() { echo "$CACHE"/backup-*.dump; }
     [ "$output" = "[]" ]
 }
 
+@test "that there is none of an environment names the store, too, when that was asked" {
+    mkdir "$T/store"
+    SFB_BUCKET=file://$T/store run -0 --separate-stderr sfb list -e staging
+    [[ $stderr == *"there is no backup of staging in $CACHE and $WORK, and none in the store file://$T/store"* ]]
+    SFB_BUCKET=file://$T/away run -0 --separate-stderr sfb list -e staging
+    [[ $stderr != *"none in the store"* ]]
+}
+
+@test "a manifest that is there and may not be read is not said to be missing" {
+    is_root || skip "only root can be another user"
+    mkdir "$T/shelf"
+    sfb backup --local-only
+    cp "$CACHE"/* "$T/shelf/"
+    chmod 0755 "$T" "$T/shelf"
+    chmod 0600 "$T/shelf"/*.manifest.json
+    run -0 as_user "$SFB" list "$T/shelf"
+    has "$output" "its manifest can't be read: permission denied"
+    has_not "$output" 'no manifest'
+    rm "$T/shelf"/*.manifest.json
+    run -0 as_user "$SFB" list "$T/shelf"
+    has "$output" 'no manifest: not finished, or not made by sfb'
+}
+
 @test "only the environment that is asked for is listed" {
     export STAGING_DATABASE_URL=$PRODUCTION_DATABASE_URL
     sfb backup --local-only -e staging
@@ -84,6 +107,12 @@ END
     pg pg_restore -L "$T/toc" -f - "$(dump)" >"$T/out.sql"
     [ "$(grep -c 'COPY public.large' "$T/out.sql")" = 0 ]
     grep -q 'COPY public.small' "$T/out.sql"
+}
+
+@test "--toc of plain SQL says what shows more" {
+    sfb backup --local-only --format sql
+    run ! --separate-stderr sfb list --toc "$CACHE"/backup-*.sql.gz
+    has "$stderr" 'plain SQL has no table of contents; .sfb list. without --toc'
 }
 
 @test "what is no backup is told apart from what is not there" {
@@ -137,6 +166,17 @@ jsonschema.Draft202012Validator(schema).validate(manifest)' "$TOP/packaging/mani
 
 @test "sfb config --check finds what is wrong before a backup does" {
     run -0 sfb config --check
+    has "$output" '✅ The settings can be used'
+    has_not "$output" 'No database is set'
+    PRODUCTION_DATABASE_URL='' run -0 sfb config --check
+    has "$output" 'No database is set: PRODUCTION_DATABASE_URL'
+    SFB_BUCKET=http://x run -6 sfb config --check
+    has "$output" 'SFB_BUCKET is not the URL of a store: http://x'
+    SFB_BUCKET=s3://bucket/a//b run -6 sfb config --check
+    SFB_BUCKET=file://$T/not-there run -6 sfb config --check
+    mkdir "$T/store"
+    SFB_BUCKET=file://$T/store run -0 sfb config --check
+    SFB_BUCKET=s3://bucket/prefix run -0 sfb config --check
     SFB_JOBS=many run -6 sfb config --check
     SFB_CACHE_DIR=/proc/nowhere run -6 sfb config --check
     STAGING_DATABASE_URL=postgresql://u:$PG_PASSWORD@h:port/d run -6 sfb config --check

@@ -119,6 +119,21 @@ END
     has "$output" 'neither an archive nor an SQL script'
 }
 
+@test "a manifest that was named instead of its backup is told so; what no psql reads is not sent there" {
+    echo '{}' >"$T/backup-20251023-020000.manifest.json"
+    run -2 --separate-stderr sfb verify "$T/backup-20251023-020000.manifest.json"
+    has "$stderr" 'this is a manifest; the backup itself is not beside it'
+    : >"$T/backup-20251023-020000.dump"
+    run -2 --separate-stderr sfb verify "$T/backup-20251023-020000.manifest.json"
+    has "$stderr" "this is the manifest; the backup is $T/backup-20251023-020000\.dump"
+    tar -C "$T" -cf "$T/x.tar" backup-20251023-020000.dump
+    run -2 --separate-stderr sfb verify "$T/x.tar"
+    has_not "$stderr" 'sfb psql'
+    echo 'SELECT 1' >"$T/x.sql"
+    run -2 --separate-stderr sfb verify "$T/x.sql"
+    has "$stderr" 'can be fed to .sfb psql'
+}
+
 @test "another database, server, time or count than the manifest says is 2, with both" {
     says database.name bank
     run -2 sfb verify --quick "$GOOD"
