@@ -222,6 +222,8 @@ static int run(const struct context *ctx, int argc, char **argv, struct err *err
         return err_set(err, ERR_USAGE, "backup takes no operands: %s", argv[0]);
     if (parse_wishes(ctx->settings, &p, err) < 0 || note_wishes(ctx->run, &p, err) < 0)
         return -1;
+    if (opt.label != NULL && opt.retention_given && opt.retention > 0)
+        log_warn("--retention-days is not used: a backup with a --label is kept until it is deleted by hand");
     watch_begin(ctx->settings, ctx->run);
     announce(&p);
     rc = making_run(&p, &result, err);
