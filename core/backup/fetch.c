@@ -73,16 +73,16 @@ static int choose(const struct fetch_params *p, const struct catalog *c, const c
         return -1;
     }
     if (best == NULL) {
-        err_set(err, ERR_NOT_FOUND, "none of the %zu backups of %s is from %s UTC or before", good, whose,
-                clock_log(when, p->moment));
+        err_set(err, ERR_NOT_FOUND, "none of the %zu backup%s of %s is from %s UTC or before", good,
+                good == 1 ? "" : "s", whose, clock_log(when, p->moment));
         err_hint(err, "a dump holds one moment: it can't be rolled back or forward to another");
         return -1;
     }
     if (p->moment != 0)
-        snprintf(out->why, sizeof out->why, "the newest of %zu backups of %s that is not from after %s UTC", good,
-                 whose, clock_log(when, p->moment));
+        snprintf(out->why, sizeof out->why, "the newest of %zu backup%s of %s that is not from after %s UTC", good,
+                 good == 1 ? "" : "s", whose, clock_log(when, p->moment));
     else
-        snprintf(out->why, sizeof out->why, "the newest of %zu good backups of %s", good, whose);
+        snprintf(out->why, sizeof out->why, "the newest of %zu good backup%s of %s", good, good == 1 ? "" : "s", whose);
     return keep_key(out, best->path, err);
 }
 

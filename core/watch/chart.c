@@ -265,9 +265,10 @@ static void draw_dates(struct buf *out, const struct plot *p)
 static void describe(struct buf *out, const struct plot *p)
 {
     const struct chart_series *s = p->series;
-    char date[CLOCK_TEXT], value[CHART_TEXT];
+    char date[CLOCK_TEXT], value[CHART_TEXT], what[CHART_TEXT];
 
-    html_add(out, "%zu %s from %s", s->n, s->what, clock_date(date, s->points[0].at));
+    snprintf(what, sizeof what, "%.*s", (int)(strlen(s->what) - (s->n == 1)), s->what); /* "1 drill" */
+    html_add(out, "%zu %s from %s", s->n, what, clock_date(date, s->points[0].at));
     html_add(out, " to %s", clock_date(date, s->points[s->n - 1].at));
     if (p->bad > 0)
         html_add(out, ", %zu failed", p->bad);

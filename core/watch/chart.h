@@ -22,7 +22,7 @@ struct chart_point {
 struct chart_series {
     const char *id;    /* of the figure; unique in the page */
     const char *title; /* "Recovery time" */
-    const char *what;  /* of points, for the description: "drills" */
+    const char *what;  /* of points, for the description, with an s at its end: "drills" */
     enum chart_unit unit;
     const struct chart_point *points; /* oldest first */
     size_t n;

@@ -391,7 +391,7 @@ static void write_trend(struct buf *out, const struct report *r)
     struct chart_point *points = calloc(r->n_drills + 1, sizeof *points);
     struct chart_series series = { .id = "trend",
                                    .title = "Recovery time",
-                                   .what = r->n_drills == 1 ? "drill" : "drills",
+                                   .what = "drills",
                                    .unit = CHART_SECONDS,
                                    .points = points,
                                    .n = r->n_drills };

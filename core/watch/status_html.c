@@ -71,8 +71,8 @@ static void write_kept(struct buf *out, const struct status_facts *f)
     }
     if (!f->store_listed)
         return;
-    snprintf(note, sizeof note, "%zu backups: %zu daily, %zu weekly, %zu monthly, %zu manual", n, f->stored[TIER_DAILY],
-             f->stored[TIER_WEEKLY], f->stored[TIER_MONTHLY], f->stored[TIER_MANUAL]);
+    snprintf(note, sizeof note, "%zu backup%s: %zu daily, %zu weekly, %zu monthly, %zu manual", n, n == 1 ? "" : "s",
+             f->stored[TIER_DAILY], f->stored[TIER_WEEKLY], f->stored[TIER_MONTHLY], f->stored[TIER_MANUAL]);
     write_figure(out, "In the store", text_size(size, bytes), note);
 }
 

@@ -58,9 +58,9 @@ static void check_store(struct status *s)
         n += f->stored[tier];
         bytes += f->stored_bytes[tier];
     }
-    status_add(s, "store", "Store", STATUS_OK, "%zu backups (daily %zu, weekly %zu, monthly %zu, manual %zu), %s", n,
-               f->stored[TIER_DAILY], f->stored[TIER_WEEKLY], f->stored[TIER_MONTHLY], f->stored[TIER_MANUAL],
-               text_size(size, bytes));
+    status_add(s, "store", "Store", STATUS_OK, "%zu backup%s (daily %zu, weekly %zu, monthly %zu, manual %zu), %s", n,
+               n == 1 ? "" : "s", f->stored[TIER_DAILY], f->stored[TIER_WEEKLY], f->stored[TIER_MONTHLY],
+               f->stored[TIER_MANUAL], text_size(size, bytes));
 }
 
 /* What should be in the store and is not, or is not the same; a manifest that has lost its dump. */

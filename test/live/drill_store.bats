@@ -32,7 +32,7 @@ teardown() { test_end; }
     empty_dir "$WORK"
     mkdir -p "$CACHE"
     run -0 --separate-stderr sfb drill --local latest@weekly
-    has "$output" "Chosen: s3://$SFB_BUCKET/production/weekly/"
+    has "$output" "Chosen: s3://$SFB_BUCKET/production/weekly/.* \\(the newest of 1 good backup of production, weekly\\)"
 }
 
 @test "a role that may read the backups and nothing else can drill" {

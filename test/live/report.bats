@@ -224,7 +224,7 @@ Text().feed(open(sys.argv[1]).read())' "$1" | tr -s ' \n' ' '; }
     run -0 sfb status --html "$T/status.html"
     has "$output" '^OK - '
     [ "$(stat -c %a "$T/status.html")" = 644 ]
-    has "$(page_text "$T/status.html")" 'The backups are fine\..*Size of backups 1 backups? from .*Recovery time, as drills prove it 1 drills? from '
+    has "$(page_text "$T/status.html")" 'The backups are fine\..*Size of backups 1 backup from .*Recovery time, as drills prove it 1 drill from '
     SFB_TEST_NOW=$(($(date +%s) + 30 * 86400)) run -2 sfb status --html "$T/status.html"
     has "$(page_text "$T/status.html")" 'The backups are in trouble\.'
     run -3 sfb status --html "$T/no/such/place.html"
