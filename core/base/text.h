@@ -26,7 +26,7 @@ bool text_starts(const char *text, const char *prefix);
 bool text_ends(const char *text, const char *suffix);
 bool text_parse_u64(const char *text, uint64_t *value); /* all of it decimal digits, no overflow */
 bool text_parse_int(const char *text, int low, int high, int *value);
-bool text_parse_bool(const char *text, bool *value);     /* 1 0 true false yes no on off */
+bool text_parse_bool(const char *text, bool *value); /* 1 0 true false yes no on off */
 
 /* Appends text with control characters and invalid UTF-8 made visible (\n as "\n", others as "\xNN"): for messages. */
 void text_visible(struct buf *out, const char *text);
