@@ -18,13 +18,11 @@ static struct err err;
 static void add_backup(struct status_facts *f, time_t started, uint64_t size, const char *format)
 {
     struct status_backup *b;
-    char stamp[64];
 
     f->backups = realloc(f->backups, (f->n_backups + 1) * sizeof *f->backups);
     b = &f->backups[f->n_backups++];
     *b = (struct status_backup){ .started = started, .size = size, .ran = true };
-    snprintf(stamp, sizeof stamp, "backup-%ld.dump", (long)started);
-    b->file = strdup(stamp);
+    assert_true(asprintf(&b->file, "backup-%ld.dump", (long)started) > 0);
     b->format = format != NULL ? strdup(format) : NULL;
 }
 
