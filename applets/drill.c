@@ -136,6 +136,7 @@ static int parse_wishes(const struct settings *settings, int argc, char **argv, 
     *p = (struct drill_params){
         .settings = settings,
         .what = argc == 1 ? argv[0] : NULL,
+        .attended = isatty(STDIN_FILENO),
         .where = opt.replace ? DRILL_REPLACE
                : opt.local   ? DRILL_LOCAL
                              : DRILL_BESIDE,

@@ -95,7 +95,7 @@ static int find_backup(struct drill *d, struct err *err)
     }
     d->has_choice = true;
     if (choice_find(&d->wanted, &d->choice, err) < 0) {
-        r->mistaken = is_mistake(d, err);
+        r->mistaken = d->p->attended && is_mistake(d, err);
         return -1;
     }
     log_step("Chosen: %s%s%s%s", d->choice.shown, *d->choice.why != '\0' ? " (" : "", d->choice.why,

@@ -31,7 +31,8 @@ struct drill_params {
     time_t moment;    /* the newest backup that is not from after it; 0: none */
     enum drill_where where;
     unsigned jobs;
-    bool keep; /* the restored database stays. Not with DRILL_LOCAL */
+    bool attended; /* somebody sees at once that what he named is not there; else that is a failed drill */
+    bool keep;     /* the restored database stays. Not with DRILL_LOCAL */
     /* Smoke tests; NULL: none. */
     const char *smoke_sql; /* a file of statements */
     const char *smoke_cmd; /* for /bin/sh */
@@ -74,7 +75,7 @@ struct drill_table {
 struct drill_result {
     enum drill_where where;
     bool passed;   /* no check failed */
-    bool mistaken; /* what was asked for is not there, though nothing is wrong with the backups: no drill has begun */
+    bool mistaken; /* what was asked for is not there, and whoever asked sees that: no drill has begun */
     time_t started;
     double seconds;
     char *environment; /* whose backup it is: "production" */

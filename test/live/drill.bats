@@ -202,21 +202,26 @@ drill_databases() { sql postgres "SELECT datname FROM pg_database WHERE datname 
     has "$stderr" 'no backup of this database is from 2001-01-01'
 }
 
-@test "a name or a moment that there is no backup of is a mistake, and no failed drill; no backup at all is one" {
+drill_at_terminal() { run -1 script -qefc "$SFB drill $*" /dev/null </dev/null; }
+drills_known() { grep -c '"drill"' "$SFB_STATE_DIR/history.jsonl"; }
+
+@test "a slip of the hand is no failed drill; what nobody sees, and no backup at all, is one" {
     run -1 --separate-stderr sfb drill -p 2020-01-01
     has "$stderr" 'no production backup'
-    [ "$(grep -c '"drill"' "$SFB_STATE_DIR/history.jsonl")" = 1 ]
-    the_file "$SFB_STATE_DIR/reports/production" 'drill-*-failed.html'
+    drill_at_terminal -p 2020-01-01
+    [ "$(drills_known)" = 2 ]
     take_backup
-    run -1 --separate-stderr sfb drill "$T/backup-20200101-000000.dump"
-    has "$stderr" 'can.t open backup'
-    run -1 --separate-stderr sfb drill "$T"
-    run -1 --separate-stderr sfb drill -p 2020-01-01 "$BACKUP"
-    run -1 --separate-stderr sfb drill -p 2020-01-01
-    has "$stderr" 'is from 2020-01-01'
+    drill_at_terminal "$T/backup-20200101-000000.dump"
+    has "$output" 'can.t open backup'
+    drill_at_terminal "$T"
+    drill_at_terminal -p 2020-01-01 "$BACKUP"
+    drill_at_terminal -p 2020-01-01
+    has "$output" 'is from 2020-01-01'
     has_not "$output" 'Drill Report'
-    [ "$(grep -c '"drill"' "$SFB_STATE_DIR/history.jsonl")" = 1 ]
-    the_file "$SFB_STATE_DIR/reports/production" 'drill-*-failed*.html'
+    [ "$(drills_known)" = 2 ]
+    run -1 --separate-stderr sfb drill "$T/backup-20200101-000000.dump" # as a timer calls it
+    has "$output" '❌ the backup is there'
+    [ "$(drills_known)" = 3 ]
 }
 
 @test "plain SQL without a manifest is restored and counted, and that nothing proves it is a warning" {
