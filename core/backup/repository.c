@@ -140,8 +140,9 @@ int repository_open_uploads(struct store *store, time_t now, size_t *n, time_t *
     if (slash != NULL)
         buf_printf(&base, "%s/", slash + 1);
     if (store_s3(store) != NULL)
-        rc = buf_check(&base, err) < 0 ? -1
-                                       : s3_list_uploads(store_s3(store), base.data, look_at_upload, &l, denied, err);
+        rc = buf_check(&base, err) < 0
+               ? -1
+               : s3_list_uploads(store_s3(store), base.data, false, look_at_upload, &l, denied, err);
     *n = l.n;
     *oldest = l.oldest;
     buf_release(&base);

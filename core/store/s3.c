@@ -3,10 +3,12 @@
 #include "core/store/s3.h"
 
 #include <ctype.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/io/http_trouble.h"
 #include "core/store/s3_impl.h"
@@ -37,6 +39,8 @@ static void set_aws_endpoint(struct s3 *s)
              s->region, suffix);
 }
 
+static atomic_bool warned_of_http;
+
 /* scheme://host[:port], nothing behind it, no default port: the Host header must be what was signed. */
 static int set_own_endpoint(struct s3 *s, const char *url, const char *origin, struct err *err)
 {
@@ -61,11 +65,17 @@ static int set_own_endpoint(struct s3 *s, const char *url, const char *origin, s
         *c = (char)tolower((unsigned char)*c);
     if (text_ends(s->endpoint, http_is_plain(url) ? ":80" : ":443"))
         *strrchr(s->endpoint, ':') = '\0';
-    if (http_is_plain(url) && !s->params.allow_http && !http_is_loopback(url)) {
+    if (!http_is_plain(url) || http_is_loopback(url))
+        return 0;
+    if (!s->params.allow_http) {
         err_set(err, ERR_CONFIG, "%s would be spoken to without encryption (%s)", s->endpoint, origin);
         err_hint(err, "use https://; SFB_S3_ALLOW_HTTP=1 allows http://, where everybody on the way can read backups");
         return -1;
     }
+    if (!atomic_exchange(&warned_of_http, true)) /* not for each store of a run */
+        log_warn("%s is spoken to without encryption (SFB_S3_ALLOW_HTTP): everybody on the way can read and change "
+                 "backups",
+                 s->endpoint);
     return 0;
 }
 

@@ -85,6 +85,7 @@ struct s3_open_upload {
     time_t started;
 };
 typedef int s3_upload_lister(void *cookie, const struct s3_open_upload *u, struct err *err);
-int s3_list_uploads(struct s3 *s, const char *prefix, s3_upload_lister *lister, void *cookie, bool *denied,
-                    struct err *err);
+/* regardless: of signals, and not for long: to clean up. */
+int s3_list_uploads(struct s3 *s, const char *prefix, bool regardless, s3_upload_lister *lister, void *cookie,
+                    bool *denied, struct err *err);
 int s3_abort_upload(struct s3 *s, const char *key, const char *id, bool *denied, struct err *err);

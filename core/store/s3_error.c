@@ -83,6 +83,9 @@ static const struct remedy {
     { "NotSignedUp", "the account is not signed up for S3; the credentials come from %s" },
 };
 
+#define TAKEN                                                                                         \
+    "there is an object of that name already: if another host backs up the same environment, let it " \
+    "start at another time"
 static const struct remedy other_remedies[] = {
     { "NoSuchUpload", "somebody else ended the upload: a lifecycle rule for incomplete uploads that is too short?" },
     { "InvalidObjectState", "the object was moved to an archive (a lifecycle rule?): restore it in S3 first" },
@@ -94,9 +97,8 @@ static const struct remedy other_remedies[] = {
     { "KMS.DisabledException", "the KMS key is disabled: enable it, or name another key" },
     { "KMS.NotFoundException", "there is no such KMS key in this region" },
     { "MethodNotAllowed", "the bucket or the object does not allow this" },
-    { "PreconditionFailed",
-      "there is an object of that name already: if another host backs up the same environment, let it "
-      "start at another time" },
+    { "PreconditionFailed", TAKEN },
+    { "ConditionalRequestConflict", TAKEN },
 };
 
 static const char *find(const struct remedy *list, size_t n, const char *code)

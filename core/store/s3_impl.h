@@ -146,7 +146,7 @@ struct s3_body {
 };
 int s3_put(struct s3 *s, const char *key, const struct s3_body *body, struct store_result *out, struct err *err);
 int s3_head(struct s3 *s, const char *key, struct store_info *out, bool regardless, struct err *err);
-int s3_delete(struct s3 *s, const char *key, struct err *err);
+int s3_delete(struct s3 *s, const char *key, bool regardless, struct err *err);
 int s3_read(struct s3 *s, const char *key, const char *etag, uint64_t offset, uint64_t n, const atomic_bool *cancel,
             store_sink *sink, void *cookie, struct store_info *info, struct err *err);
 int s3_list(struct s3 *s, const char *prefix, store_lister *lister, void *cookie, struct err *err);

@@ -44,7 +44,7 @@ static time_t parse_time(const char *text)
 
 /* Of both listings. */
 struct page {
-    bool encoded, truncated, uploads;
+    bool encoded, truncated, uploads, regardless;
     struct buf key, etag, id, token, marker, id_marker; /* marker: of the uploads' next page */
     uint64_t size;
     time_t time;
@@ -216,7 +216,11 @@ int s3_list(struct s3 *s, const char *prefix, store_lister *lister, void *cookie
 static int list_uploads(struct s3 *s, struct page *p, const char *prefix, bool *denied, struct err *err)
 {
     struct s3_call c = {
-        .what = "list the open uploads of", .class = ERR_STORE, .method = "GET", .max_body = PAGE_MAX
+        .what = "list the open uploads of",
+        .class = ERR_STORE,
+        .method = "GET",
+        .max_body = PAGE_MAX,
+        .regardless = p->regardless,
     };
     struct s3_answer a = { 0 };
     struct buf query, marker;
@@ -246,10 +250,10 @@ static int list_uploads(struct s3 *s, struct page *p, const char *prefix, bool *
     return rc;
 }
 
-int s3_list_uploads(struct s3 *s, const char *prefix, s3_upload_lister *lister, void *cookie, bool *denied,
-                    struct err *err)
+int s3_list_uploads(struct s3 *s, const char *prefix, bool regardless, s3_upload_lister *lister, void *cookie,
+                    bool *denied, struct err *err)
 {
-    struct page p = { .uploads = true, .upload_lister = lister, .cookie = cookie };
+    struct page p = { .uploads = true, .regardless = regardless, .upload_lister = lister, .cookie = cookie };
     int rc;
 
     page_init(&p);

@@ -193,19 +193,28 @@ static void take_completion(const struct s3_answer *a, struct store_result *out)
     buf_release(&etag);
 }
 
+/* Somebody else's object has that name, or is getting it just now. */
+static bool is_taken(const struct s3_answer *a)
+{
+    return a->http.status == 412 || strcmp(a->code, "ConditionalRequestConflict") == 0;
+}
+
 /* Its only header is If-None-Match, which a server may not know. */
 static int complete_tries(struct s3 *s, struct s3_call *c, struct s3_answer *a, const char *expected, uint64_t size,
                           struct store_result *out, struct err *err)
 {
     struct s3_trouble t = { 0 };
+    bool lost = false; /* an earlier try's answer */
 
     for (;;) {
         if (s3_try(s, c, t.redirect[0] ? t.redirect : NULL, a, err) == 0) {
             take_completion(a, out);
             return 0;
         }
-        if (strcmp(a->code, "NoSuchUpload") == 0 || a->http.status == 412)
+        out->unsure = lost && !is_taken(a);
+        if (strcmp(a->code, "NoSuchUpload") == 0 || is_taken(a))
             return was_completed(s, c->key, expected, size, out, err);
+        out->unsure = lost = lost || s3_may_have_worked(a);
         if (c->n_headers > 0 && a->http.status == 501) {
             c->n_headers = 0;
             err_clear(err);

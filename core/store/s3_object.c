@@ -75,6 +75,7 @@ static int put_tries(struct s3 *s, struct s3_call *c, bool if_absent, struct s3_
             c->n_headers--;
             err_clear(err);
         } else if (s3_again(s, c, &t, a, err) < 0) {
+            out->unsure = lost;
             return -1;
         }
     }
@@ -191,9 +192,11 @@ int s3_head(struct s3 *s, const char *key, struct store_info *out, bool regardle
     return rc;
 }
 
-int s3_delete(struct s3 *s, const char *key, struct err *err)
+int s3_delete(struct s3 *s, const char *key, bool regardless, struct err *err)
 {
-    struct s3_call c = { .what = "delete", .class = ERR_STORE, .method = "DELETE", .key = key };
+    struct s3_call c = {
+        .what = "delete", .class = ERR_STORE, .method = "DELETE", .key = key, .regardless = regardless
+    };
     struct s3_answer a = { 0 };
     int rc = s3_call(s, &c, &a, err);
     const char *marker = http_header(&a.http, "x-amz-delete-marker");

@@ -36,6 +36,7 @@ enum s3_verdict s3_retry_verdict(const struct s3_answer *a)
         "IncompleteBody",
         "BadDigest",
         "XAmzContentSHA256Mismatch",
+        "ConditionalRequestConflict",
         NULL,
     };
     static const char *const over[] = { "ExpiredToken",   "ExpiredTokenException", "TokenRefreshRequired",

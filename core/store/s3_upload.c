@@ -26,6 +26,9 @@ struct s3_upload {
     char id[S3_UPLOAD_ID]; /* "": not created */
     bool twice;            /* creating it may have been done twice */
     bool done;
+    bool wrong, unsure; /* of one that failed at the end: it is there, and not what was sent; it may be there */
+    uint64_t size;      /* of the whole, known at the end, and the ETag that it must get */
+    char expected[128];
 
     char *first; /* in memory: the held parts */
     size_t first_n;
@@ -332,15 +335,17 @@ static int do_advance(struct upload *up, uint64_t size, struct err *err)
 
 /* ---- the end ------------------------------------------------------------------------------------------------- */
 
-static int put_whole(struct s3_upload *u, uint64_t size, struct store_result *out, struct err *err)
+static int put_whole(struct s3_upload *u, struct store_result *out, struct err *err)
 {
     struct digest_sum sum;
     struct s3_body body;
 
-    if (make_body(u, u->fd ? NULL : u->first, 0, size, &body, &sum, false, err) < 0 ||
-        s3_put(u->s->s3, u->key, &body, out, err) < 0)
+    if (make_body(u, u->fd ? NULL : u->first, 0, u->size, &body, &sum, false, err) < 0)
         return -1;
-    note_progress(u, size);
+    text_hex(u->expected, sum.md5, sizeof sum.md5);
+    if (s3_put(u->s->s3, u->key, &body, out, err) < 0)
+        return -1;
+    note_progress(u, u->size);
     return 0;
 }
 
@@ -359,10 +364,9 @@ static int send_held(struct s3_upload *u, struct err *err)
     return 0;
 }
 
-static int complete(struct s3_upload *u, uint64_t size, struct store_result *out, struct err *err)
+static int complete(struct s3_upload *u, struct store_result *out, struct err *err)
 {
     uint8_t(*md5s)[16] = calloc(u->n, 16);
-    char expected[128];
     int rc = -1;
 
     if (!md5s)
@@ -371,8 +375,8 @@ static int complete(struct s3_upload *u, uint64_t size, struct store_result *out
         goto out;
     for (unsigned i = 0; i < u->n; i++)
         memcpy(md5s[i], u->parts[i].md5, 16);
-    s3_etag_of_parts(expected, (const uint8_t(*)[16])md5s, u->n);
-    rc = s3_complete_upload(u->s->s3, u->key, u->id, u->parts, u->n, expected, size, u->if_absent, out, err);
+    s3_etag_of_parts(u->expected, (const uint8_t(*)[16])md5s, u->n);
+    rc = s3_complete_upload(u->s->s3, u->key, u->id, u->parts, u->n, u->expected, u->size, u->if_absent, out, err);
 out:
     free(md5s);
     return rc;
@@ -392,15 +396,6 @@ static int wait_for_parts(struct s3_upload *u, struct err *err)
     if (u->sending && s3_parts_wait(u->sending, err) < 0)
         return -1;
     return check_failed(u, err);
-}
-
-/* What is there but is not what was sent must not be taken for a backup. */
-static void remove_wrong(struct s3_upload *u, const struct store_result *out)
-{
-    struct err ignored = { 0 };
-
-    if (out->etag[0] && (u->s->store.rights & STORE_DELETE))
-        s3_delete(u->s->s3, u->key, &ignored);
 }
 
 /* And the threads that send them. */
@@ -423,15 +418,16 @@ static void drop_parts(struct s3_upload *u)
 static int do_finish(struct upload *up, struct store_result *out, struct err *err)
 {
     struct s3_upload *u = (struct s3_upload *)up;
-    uint64_t size = u->fd ? up->available : up->written;
     int rc;
 
     memset(out, 0, sizeof *out);
+    u->size = u->fd ? up->available : up->written;
     if (wait_for_parts(u, err) < 0)
         return -1;
-    rc = u->n == 0 ? put_whole(u, size, out, err) : complete(u, size, out, err);
+    rc = u->n == 0 ? put_whole(u, out, err) : complete(u, out, err);
     if (rc < 0) {
-        remove_wrong(u, out);
+        u->wrong = out->etag[0] != '\0'; /* must not be taken for a backup */
+        u->unsure = out->unsure;
         return fail(u, err);
     }
     u->done = true;
@@ -441,33 +437,19 @@ static int do_finish(struct upload *up, struct store_result *out, struct err *er
 
 /* ---- cleaning up --------------------------------------------------------------------------------------------- */
 
-static int abort_other(void *cookie, const struct s3_open_upload *other, struct err *err)
-{
-    struct s3_upload *u = cookie;
-    struct err ignored = { 0 };
-
-    (void)err;
-    if (strcmp(other->key, u->key) == 0 && strcmp(other->id, u->id) != 0)
-        s3_abort_upload(u->s->s3, u->key, other->id, NULL, &ignored);
-    return 0;
-}
-
 static void clean_up(struct s3_upload *u)
 {
-    struct err err = { 0 };
-    bool denied = false;
+    struct s3_undo undo = {
+        .key = u->key,
+        .id = u->done ? "" : u->id,
+        .twice = u->twice,
+        .wrong = u->wrong,
+        .unsure = u->unsure,
+        .size = u->size,
+        .etag = u->expected,
+    };
 
-    if (u->id[0] && !u->done && s3_abort_upload(u->s->s3, u->key, u->id, &denied, &err) < 0 && !u->s->leaves_parts) {
-        u->s->leaves_parts = true;
-        log_warn("the parts of the upload that failed are still in the bucket, invisible but paid for: %s",
-                 denied ? "this identity may not abort it (s3:AbortMultipartUpload)" : err.message);
-        log_warn(
-            "a lifecycle rule with AbortIncompleteMultipartUpload clears them: `sfb prune --lifecycle --apply`, by "
-            "somebody who may, sets one of 2 days; sfb doctor says whether there is one");
-    }
-    err_clear(&err);
-    if (u->twice) /* only where listing is allowed; else the lifecycle's */
-        s3_list_uploads(u->s->s3, u->key, abort_other, u, NULL, &err);
+    s3_undo(u->s, &undo);
 }
 
 static void do_free(struct upload *up)

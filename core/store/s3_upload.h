@@ -15,6 +15,21 @@ struct store_s3 {
 
 struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct upload_params *p, struct err *err);
 
+/* ---- s3_undo.c ------------------------------------------------------------------------------------------------- */
+
+/* What an upload that failed may have left is taken back, as far as this identity may: regardless of signals, and not
+ * for long. What stays is told, and how the bucket's lifecycle clears it. */
+struct s3_undo {
+    const char *key;
+    const char *id; /* of the upload that was begun; "": none was, or its id never came */
+    bool twice;     /* there may be another one, whose id never came */
+    bool wrong;     /* the object is there, and is not what was sent */
+    bool unsure;    /* the object may be there; if it has this size and ETag it is ours: */
+    uint64_t size;
+    const char *etag;
+};
+void s3_undo(struct store_s3 *s, const struct s3_undo *u);
+
 /* ---- pure: s3_plan.c ------------------------------------------------------------------------------------------- */
 
 #define S3_PART_LEAST (5ULL << 20)

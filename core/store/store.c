@@ -221,7 +221,14 @@ int store_delete(struct store *s, const char *key, struct err *err)
 {
     if (store_check(s, STORE_DELETE, key, err) < 0)
         return -1;
-    return s->ops->remove(s, key, err);
+    return s->ops->remove(s, key, false, err);
+}
+
+int store_withdraw(struct store *s, const char *key, struct err *err)
+{
+    if (store_check(s, STORE_DELETE, key, err) < 0)
+        return -1;
+    return s->ops->remove(s, key, true, err);
 }
 
 int store_list(struct store *s, const char *prefix, store_lister *lister, void *cookie, struct err *err)

@@ -96,6 +96,7 @@ struct store_result {
     char version_id[256]; /* "": not a versioned bucket */
     char sse[64];         /* what the server says it encrypted with; "": it says nothing */
     enum store_proof proof;
+    bool unsure; /* of a failure: an answer was lost, so that it may be there all the same */
 };
 
 struct store_info {
@@ -139,6 +140,8 @@ int store_copy(struct store *s, const char *from, const char *to, struct store_r
 
 /* 0 also when it was not there. */
 int store_delete(struct store *s, const char *key, struct err *err);
+/* The same for what a run that failed must not leave: whatever signals came, and not for long. */
+int store_withdraw(struct store *s, const char *key, struct err *err);
 
 /* ---- many ------------------------------------------------------------------------------------------------------ */
 

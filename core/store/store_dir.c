@@ -296,11 +296,12 @@ out:
     return rc;
 }
 
-static int do_remove(struct store *store, const char *key, struct err *err)
+static int do_remove(struct store *store, const char *key, bool regardless, struct err *err)
 {
     char *path = path_of(store, key, err);
     int rc = -1;
 
+    (void)regardless; /* it takes no time */
     if (!path)
         return -1;
     if (unlink(path) == 0) {
@@ -441,6 +442,7 @@ struct store *store_dir_open(const char *url, const struct store_params *p, stru
     if (stat(s->root, &st) == 0 ? !S_ISDIR(st.st_mode) : errno != ENOENT || !(p->rights & STORE_WRITE)) {
         err_set(err, ERR_CONFIG, "%s is no directory that can be used: %s", s->root,
                 errno && stat(s->root, &st) < 0 ? strerror(errno) : "it is something else");
+        err_hint(err, "make it, or mount what belongs there; `sfb config` shows SFB_BUCKET");
         goto fail;
     }
     return &s->store;

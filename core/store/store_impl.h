@@ -16,7 +16,7 @@ struct store_ops {
                 const atomic_bool *cancel, store_sink *sink, void *cookie, struct store_info *info, struct err *err);
     int (*copy)(struct store *s, const char *from, const char *to, struct store_result *out, bool *denied,
                 struct err *err);
-    int (*remove)(struct store *s, const char *key, struct err *err);
+    int (*remove)(struct store *s, const char *key, bool regardless, struct err *err);
     int (*list)(struct store *s, const char *prefix, store_lister *lister, void *cookie, struct err *err);
     struct upload *(*upload)(struct store *s, const char *key, const struct upload_params *p, struct err *err);
 };

@@ -57,12 +57,12 @@ static int do_copy(struct store *store, const char *from, const char *to, struct
     return s3_copy(s->s3, source, target, out, denied, err);
 }
 
-static int do_remove(struct store *store, const char *key, struct err *err)
+static int do_remove(struct store *store, const char *key, bool regardless, struct err *err)
 {
     struct store_s3 *s = (struct store_s3 *)store;
     char full[KEY_MAX + 1];
 
-    return full_key(s, key, full, err) < 0 ? -1 : s3_delete(s->s3, full, err);
+    return full_key(s, key, full, err) < 0 ? -1 : s3_delete(s->s3, full, regardless, err);
 }
 
 /* Listed keys lose the store's prefix again. */

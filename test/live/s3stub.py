@@ -15,7 +15,11 @@ name says what is odd about it:
     odd-etag     ETags are no MD5s; no-etag: there are none on completion; bad-etag: MD5s of something else
     frankfurt    is in eu-central-1: 400 AuthorizationHeaderMalformed for any other; moved: 301 and x-amz-bucket-region
     temporary    is for now at another port (--elsewhere): 307
-    checksums    echoes x-amz-checksum-sha256 of what it got
+    checksums    answers x-amz-checksum-sha256 of what it got
+    bare         knows no encryption: a header that asks for it is InvalidArgument
+    contended    somebody else is writing the same object just now: 409 to the first PutObject that must replace nothing,
+                 and to every completion that must not
+    ending       the session token ends at the first request of each kind: see ends()
     many         lists 100,000 keys; garbage, endless, html, no-token: lists nonsense
     error-200    CompleteMultipartUpload says 200 and InternalError the first time
     versioned    answers x-amz-version-id; knows versioning, object lock, encryption, location
@@ -42,6 +46,7 @@ import urllib.parse
 args = None
 lock = threading.Lock()
 objects, uploads, counters = {}, {}, {}
+kinds, ended = set(), set()  # of bucket "ending"
 KEYS = {"STUBKEY": "stubsecret", "ROLEKEY": "rolesecret", "IMDSKEY": "imdssecret", "TASKKEY": "tasksecret"}
 TOKENS = {"ROLEKEY", "IMDSKEY", "TASKKEY"}
 
@@ -133,7 +138,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if md5 is not None and base64.b64decode(md5) != hashlib.md5(self.body).digest():
             raise Refused(400, "BadDigest")
         for name in self.headers:
-            if name.lower() in ("x-amz-trailer", "x-amz-sdk-checksum-algorithm") or "chunked" in self.headers[name]:
+            if name.lower() in ("x-amz-trailer", "x-amz-sdk-checksum-algorithm") or "chunked" in self.headers[name] or \
+                    name.lower().startswith("x-amz-checksum-"):
                 raise Refused(501, "NotImplemented", "no SDK's checksums here: " + name)
 
     # ---- S3 ----
@@ -143,13 +149,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         asked = self.headers.get("x-amz-server-side-encryption")
         if bucket in ("sealed", "put-only") and creating and asked != "AES256":
             raise Refused(403, "AccessDenied", "explicit deny: not encrypted")
+        if bucket == "bare" and any("encryption" in name.lower() for name in self.headers):
+            raise Refused(400, "InvalidArgument", "no encryption here")
         if bucket == "kms":
             if creating and (asked != "aws:kms" or self.headers.get("x-amz-server-side-encryption-aws-kms-key-id") != "k1"):
                 raise Refused(403, "AccessDenied", "explicit deny: not with that key")
             return {"x-amz-server-side-encryption": "aws:kms"}
         if bucket == "other-sse":
             return {"x-amz-server-side-encryption": "aws:kms"}
-        return {"x-amz-server-side-encryption": asked or "AES256"} if bucket != "plain" else {}
+        return {"x-amz-server-side-encryption": asked or "AES256"} if bucket not in ("plain", "bare") else {}
 
     def etag(self, bucket, text):
         if bucket in ("kms", "odd-etag"):
@@ -181,6 +189,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if bucket == "needs-token" and self.headers.get("x-amz-security-token") != "FRESH":
             raise Refused(400, "ExpiredToken", "The provided token has expired.")
 
+    def ends(self, key, query):
+        """With the first request of a kind (method, what for, of which object) the token that it came with has ended."""
+        token = self.headers.get("x-amz-security-token")
+        what = next((name for name in ("uploads", "partNumber", "uploadId", "list-type") if name in query), "")
+        kind = (self.command, what, re.sub(r"\d{8}-\d{6}", "", key))
+        with lock:
+            if kind not in kinds:
+                kinds.add(kind)
+                ended.add(token)
+        if token in ended:
+            raise Refused(400, "ExpiredToken", "The provided token has expired.")
+
     def s3(self, path, query):
         self.check_body()
         region = self.verify("s3")
@@ -194,6 +214,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Refused(404, "NoSuchBucket", "The specified bucket does not exist")
         self.region(bucket, region)
         self.allowed(bucket, query, key)
+        if bucket == "ending":
+            self.ends(key, query)
         if key:
             return getattr(self, "object_" + self.command.lower())(bucket, key, query)
         return getattr(self, "bucket_" + self.command.lower())(bucket, query)
@@ -217,13 +239,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 raise Refused(404, "NoSuchKey")
             objects[bucket, key] = objects[source]
             return self.reply(200, headers, f"<CopyObjectResult><ETag>{objects[source][1]}</ETag></CopyObjectResult>")
-        if self.headers.get("If-None-Match") == "*" and (bucket, key) in objects:
-            raise Refused(412, "PreconditionFailed")
+        self.must_be_absent(bucket, key)
+        if bucket == "contended" and "If-None-Match" in self.headers and count("contended" + key) == 1:
+            raise Refused(409, "ConditionalRequestConflict")
         headers["ETag"] = self.etag(bucket, md5)
         if bucket == "versioned":
             headers["x-amz-version-id"] = "v" + str(count("version"))
         objects[bucket, key] = (self.body, headers["ETag"])
         return self.reply(200, headers)
+
+    def must_be_absent(self, bucket, key):
+        if self.headers.get("If-None-Match") == "*" and (bucket, key) in objects:
+            raise Refused(412, "PreconditionFailed")
 
     def object_post(self, bucket, key, query):
         if "uploads" in query:
@@ -238,6 +265,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if bucket == "error-200" and count("error-200") == 1:
             return self.reply(200, {}, "<?xml version='1.0'?>  \n<Error><Code>InternalError</Code><Message>Try again."
                                        "</Message></Error>")
+        self.must_be_absent(bucket, key)
+        if bucket == "contended" and "If-None-Match" in self.headers:
+            raise Refused(409, "ConditionalRequestConflict")
         listed = re.findall(r"<Part><PartNumber>(\d+)</PartNumber><ETag>(.*?)</ETag></Part>", self.body.decode())
         have = [(str(n), upload["parts"][n][0].replace('"', "&quot;")) for n in sorted(upload["parts"])]
         if listed != have:
@@ -323,7 +353,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         out = ["<ListBucketResult><EncodingType>url</EncodingType>"]
         for k in page:
             name = f"production/daily/{k:06}" if bucket == "many" else quote(k, safe="/-_.~")
-            out.append(f"<Contents><Key>{name}</Key><Size>1</Size><ETag>&quot;{'0' * 32}&quot;</ETag>"
+            body, etag = objects.get((bucket, k), (b"1", '"' + "0" * 32 + '"'))
+            out.append(f"<Contents><Key>{name}</Key><Size>{len(body)}</Size><ETag>{etag.replace(chr(34), '&quot;')}</ETag>"
                        "<LastModified>2025-10-23T02:00:00.000Z</LastModified></Contents>")
         out.append(f"<IsTruncated>{'true' if token else 'false'}</IsTruncated>{token}</ListBucketResult>")
         return self.reply(200, {}, "".join(out))
@@ -349,6 +380,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Refused(403, "AccessDenied", "external id")
         n = count("sts")
         token, life = ("OLD", 3600) if form["RoleArn"].endswith("ending") and n == 1 else ("FRESH", 3600)
+        if form["RoleArn"].endswith("turns"):
+            token = f"TURN{n}"
         if form["RoleArn"].endswith("short"):
             life = 2
         return self.reply(200, {}, f"<{action}Response><{action}Result><Credentials><AccessKeyId>ROLEKEY</AccessKeyId>"
@@ -435,9 +468,10 @@ def main():
     parser.add_argument("--cert")
     parser.add_argument("--key")
     parser.add_argument("--elsewhere", default="")
+    parser.add_argument("--bind", default="127.0.0.1")
     parser.add_argument("--clock", type=int, default=0, help="seconds that its clock is ahead")
     args = parser.parse_args()
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server((args.bind, 0), Handler)
     if args.cert:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(args.cert, args.key)

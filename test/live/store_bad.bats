@@ -82,6 +82,72 @@ refused() { # CODE WORDS HINT COMMAND...
     has "$(stub_log here)" 'AuthorizationHeaderMalformed'
 }
 
+@test "credentials that end in every phase of a backup, a restore and a prune are renewed" {
+    mkdir "$T/.aws"
+    printf '[default]\naws_access_key_id = STUBKEY\naws_secret_access_key = stubsecret\n' >"$T/.aws/credentials"
+    printf '[profile turns]\nrole_arn = arn:aws:iam::1:role/turns\nsource_profile = default\n' >"$T/.aws/config"
+    unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+    export AWS_PROFILE=turns AWS_ENDPOINT_URL=$STUB_HERE SFB_BUCKET=ending SFB_KEEP_AT_LEAST=1
+    db_new wide
+    sql wide "CREATE TABLE noise AS SELECT n, (SELECT string_agg(sha256((n::text || m)::bytea), '') FROM generate_series(1, 32) m) AS bytes
+              FROM generate_series(1, 12000) n"
+    PRODUCTION_DATABASE_URL=$(db_url wide) run -0 --separate-stderr sfb backup --retention-days 1
+    has_not "$stderr" 'no weekly copy'
+    for kind in 'POST .*daily.*uploads' 'PUT .*daily.*partNumber=2' 'POST .*daily.*uploadId=' 'PUT .*daily.*globals' 'PUT .*daily.*manifest' \
+        'GET .*list-type=2' 'PUT .*weekly.*dump' 'PUT .*weekly.*manifest'; do
+        has "$(stub_log here)" "^$kind.* 400 ExpiredToken"
+        has "$(stub_log here)" "^$kind.* 200"
+    done
+    rm -r "${CACHE:?}"/*
+    PRODUCTION_DATABASE_URL=$(db_url gone) run -0 --separate-stderr sfb restore --force -e production latest@daily
+    has "$(stub_log here)" '^GET .*daily.*dump 400 ExpiredToken'
+    [ "$(sql gone "SELECT count(*) FROM noise")" = 12000 ]
+    PRODUCTION_DATABASE_URL=$(db_url wide) run -0 --separate-stderr sfb backup
+    SFB_TEST_NOW=$(($(date +%s) + 45 * 3600)) run -0 --separate-stderr sfb prune --yes
+    has "$(stub_log here)" '^DELETE .*daily.*manifest.json 400 ExpiredToken'
+    has "$(stub_log here)" '^DELETE .*daily.*dump 204'
+    db_drop wide
+    db_drop gone
+}
+
+@test "SFB_SSE: AES256 unless it is said otherwise, aws:kms with its key, none; of every object, multipart and copies" {
+    db_new wide
+    sql wide "CREATE TABLE noise AS SELECT n, (SELECT string_agg(sha256((n::text || m)::bytea), '') FROM generate_series(1, 32) m) AS bytes
+              FROM generate_series(1, 12000) n"
+    PRODUCTION_DATABASE_URL=$(db_url wide)
+    for case in 'sealed ' 'sealed AES256' 'kms aws:kms:k1' 'bare none'; do
+        export SFB_BUCKET=${case% *}
+        if [ -n "${case#* }" ]; then export SFB_SSE=${case#* }; else unset SFB_SSE; fi
+        rm -rf "${CACHE:?}"/* "${SFB_STATE_DIR:?}"/*
+        stub_fresh here
+        run -0 --separate-stderr sfb backup
+        has_not "$stderr" 'no weekly copy'
+        has "$(stub_log here)" "^POST /$SFB_BUCKET/production/daily/.*uploadId=.* 200"
+        run -0 --separate-stderr sfb verify latest
+    done
+    unset SFB_SSE
+    SFB_BUCKET=kms refused 3 'AccessDenied' 'another encryption than SFB_SSE says' backup
+    SFB_SSE=aws:kms SFB_BUCKET=kms refused 3 'AccessDenied' 'another encryption than SFB_SSE says' backup # not its default key
+    SFB_SSE=none SFB_BUCKET=sealed refused 3 'AccessDenied' 'another encryption than SFB_SSE says' backup
+    SFB_SSE=des run -6 --separate-stderr sfb backup
+    has "$stderr" 'SFB_SSE is des: it can be AES256, aws:kms, aws:kms:KEY-ID or none'
+    db_drop wide
+}
+
+@test "plain http beyond this host: refused; with SFB_S3_ALLOW_HTTP=1 it goes, with one warning" {
+    export AWS_ENDPOINT_URL_S3=http://192.0.2.1 http_proxy='' HTTP_PROXY=''
+    run -6 --separate-stderr sfb backup
+    has "$stderr" 'without encryption'
+    connect=$(hostname -I 2>/dev/null | tr ' ' '\n' | grep -m 1 -E '^[0-9.]+$') || skip "this host has no address but loopback's"
+    tools_run beyond python3 "$HARNESS_DIR/s3stub.py" --bind "$connect" --log "$ROOT/tools/beyond.log"
+    AWS_ENDPOINT_URL_S3=http://$connect:$(<"$ROOT/tools/beyond.port")
+    run -6 --separate-stderr sfb backup
+    SFB_S3_ALLOW_HTTP=1 run -0 --separate-stderr sfb backup
+    [ "$(grep -c "http://$connect:.* is spoken to without encryption (SFB_S3_ALLOW_HTTP)" <<<"$stderr")" = 1 ]
+    SFB_S3_ALLOW_HTTP=1 run sfb doctor
+    has "$output" '^⚠️  encryption: plain http: everybody on the way can read and change backups$'
+}
+
 @test "what is no S3, and garbage for an answer" {
     for bucket in garbage html no-token entity endless; do
         for command in "3 list s3://$bucket" "3 prune --dry-run" "4 restore --force -e production latest"; do

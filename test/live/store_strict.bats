@@ -172,6 +172,40 @@ teardown() { test_end; }
     tool s3://plain-bucket get once | cmp - "$ROOT/small"
 }
 
+@test "two who write one name at once: the loser is told, whether by 412 or 409, and what is there is not his to remove" {
+    run -0 env TOOL_IF_ABSENT=1 "$TOOL" s3://contended file one "$ROOT/small" # refused once, then nobody else had written it
+    has "$(stub_log here)" 'PUT /contended/one 409 ConditionalRequestConflict'
+    run -17 --separate-stderr env TOOL_IF_ABSENT=1 "$TOOL" s3://contended upload many "$ROOT/twenty"
+    has "$stderr" 'ConditionalRequestConflict \(409, request STUB'
+    has "$stderr" 'hint: there is an object of that name already: if another host'
+    [ "$(grep -c 'POST /contended/many.*uploadId.* 409 Cond' "$ROOT/tools/here.log")" = 1 ]
+    run -0 tool s3://contended uploads
+    [ -z "$output" ]
+    echo theirs >"$T/theirs" # it came while the parts were on their way
+    tool s3://plain-bucket put taken "$T/theirs"
+    run -17 --separate-stderr env TOOL_IF_ABSENT=1 "$TOOL" s3://plain-bucket upload taken "$ROOT/twenty"
+    has "$stderr" 'PreconditionFailed \(412, request STUB'
+    has "$(stub_log here)" 'POST /plain-bucket/taken.*uploadId.* 412 PreconditionFailed'
+    tool s3://plain-bucket get taken | cmp - "$T/theirs"
+    run -0 tool s3://plain-bucket uploads
+    [ -z "$output" ]
+}
+
+@test "no checksum that a server may not know is sent; one that it answers is no trouble" {
+    run -0 tool s3://checksums put x "$ROOT/small"
+    run -0 tool s3://checksums upload y "$ROOT/twenty"
+    has "$output" 'proof=etag'
+}
+
+@test "a server that knows no encryption is not asked for it when SFB_SSE says so" {
+    run -17 --separate-stderr tool s3://bare put x "$ROOT/small"
+    has "$stderr" 'InvalidArgument'
+    export TOOL_SSE=none
+    run -0 tool s3://bare put x "$ROOT/small"
+    run -0 tool s3://bare upload y "$ROOT/twenty"
+    run -0 tool s3://bare copy x z
+}
+
 @test "a server that knows no conditions is asked without" {
     run -0 env TOOL_IF_ABSENT=1 "$TOOL" s3://unconditional file once "$ROOT/small"
     run -0 env TOOL_IF_ABSENT=1 "$TOOL" s3://unconditional upload many "$ROOT/twenty"

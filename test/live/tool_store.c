@@ -303,7 +303,7 @@ static int do_uploads(void)
 {
     bool denied;
 
-    return s3_list_uploads(store_s3(store), args[0] ? args[0] : "", on_upload, NULL, &denied, &err);
+    return s3_list_uploads(store_s3(store), args[0] ? args[0] : "", false, on_upload, NULL, &denied, &err);
 }
 
 static int do_abort(void)

@@ -156,7 +156,9 @@ static void verdicts(void **state)
     assert_int_equal(verdict(503, ""), S3_AGAIN);
     assert_int_equal(verdict(500, "InternalError"), S3_AGAIN);
     assert_int_equal(verdict(400, "RequestTimeout"), S3_AGAIN);
-    assert_int_equal(verdict(200, "InternalError"), S3_AGAIN); /* an error inside a good answer */
+    assert_int_equal(verdict(200, "InternalError"), S3_AGAIN);              /* an error inside a good answer */
+    assert_int_equal(verdict(409, "ConditionalRequestConflict"), S3_AGAIN); /* of a PUT: the next answer decides */
+    assert_int_equal(verdict(409, "BucketAlreadyExists"), S3_FINAL);
     assert_int_equal(verdict(501, "NotImplemented"), S3_FINAL);
     assert_int_equal(verdict(403, "ExpiredToken"), S3_RENEW);
     assert_int_equal(verdict(301, "PermanentRedirect"), S3_MOVE);
