@@ -198,17 +198,16 @@ void doctor_store_reach(struct doctor_exam *e)
 struct seen {
     size_t n;
     time_t newest;
-    char key[1100]; /* of the newest */
+    char key[1100]; /* of the newest one's manifest: without one it would be no backup */
 };
 
 static int see(void *cookie, const struct store_item *item, struct err *err)
 {
     struct seen *seen = cookie;
-    enum backup_format format;
     time_t started;
 
     (void)err;
-    if (!manifest_parse_name(item->key, &started, &format))
+    if (!manifest_parse_own_name(item->key, &started))
         return 0;
     seen->n++;
     if (started >= seen->newest) {

@@ -266,19 +266,29 @@ char *manifest_globals_path_of(const char *backup_path)
     return companion(backup_path, ".globals.sql");
 }
 
+/* The stamp at the end of a name's first `stem` bytes. */
+static bool parse_stamp(const char *name, size_t stem, time_t *started)
+{
+    if (stem < STAMP_LENGTH + 2 || name[0] == '.') /* a letter and a dash at least before it */
+        return false;
+    return name[stem - STAMP_LENGTH - 1] == '-' && clock_parse_stamp(name + stem - STAMP_LENGTH, started);
+}
+
 bool manifest_parse_name(const char *path, time_t *started, enum backup_format *format)
 {
     const char *name = os_basename(path);
-    size_t stem = stem_length(name);
-    const char *stamp;
 
-    if (stem < STAMP_LENGTH + 2 || name[0] == '.') /* a letter and a dash at least before the stamp */
-        return false;
-    stamp = name + stem - STAMP_LENGTH;
-    if (stamp[-1] != '-' || !clock_parse_stamp(stamp, started))
+    if (!parse_stamp(name, stem_length(name), started))
         return false;
     *format = text_ends(name, ".dump") ? FORMAT_CUSTOM : FORMAT_SQL;
     return true;
+}
+
+bool manifest_parse_own_name(const char *path, time_t *started)
+{
+    const char *name = os_basename(path);
+
+    return text_ends(name, MANIFEST_ENDING) && parse_stamp(name, strlen(name) - strlen(MANIFEST_ENDING), started);
 }
 
 int manifest_check_label(const char *label, struct err *err)

@@ -116,6 +116,8 @@ char *manifest_globals_path_of(const char *backup_path);
 
 /* What a backup's file name says: any "PREFIX-YYYYMMDD-HHMMSS.(dump|sql|sql.gz)", also with a directory before it. */
 bool manifest_parse_name(const char *path, time_t *started, enum backup_format *format);
+/* The same of a manifest's own name. */
+bool manifest_parse_own_name(const char *path, time_t *started);
 
 /* May --label be this? ERR_USAGE: it is more than 64 letters, digits, dots, dashes and underscores, begins with a dot or
  * a dash, or would pose as one of sfb's own series ("backup", "shop-backup", "pre-restore"). */

@@ -14,13 +14,13 @@
 
 /* ---- what the store says --------------------------------------------------------------------------------------- */
 
+/* By the manifests, which come last: what a run that was killed left without one is no copy of its week. */
 static int note_newest(void *cookie, const struct store_item *item, struct err *err)
 {
     time_t *newest = cookie, started;
-    enum backup_format format;
 
     (void)err;
-    if (manifest_parse_name(item->key, &started, &format) && started > *newest)
+    if (manifest_parse_own_name(item->key, &started) && started > *newest)
         *newest = started;
     return 0;
 }

@@ -219,6 +219,26 @@ const char *shipment_url(const struct shipment *ship)
     return ship->url.data;
 }
 
+/* ---- what can't be finished ------------------------------------------------------------------------------------ */
+
+/* Without a manifest it counts for nothing, but it is there, and somebody pays for it. The manifest goes first: it may be
+ * there, when the answer to its PUT was lost. */
+static void withdraw(const struct shipment *ship, const char *key)
+{
+    char *manifest = manifest_path_of(key), *globals = manifest_globals_path_of(key);
+    struct err err = { 0 };
+
+    if ((manifest != NULL && store_withdraw(ship->store, manifest, &err) < 0) ||
+        store_withdraw(ship->store, key, &err) < 0 ||
+        (globals != NULL && store_withdraw(ship->store, globals, &err) < 0)) {
+        log_warn("%s/%s has no manifest, so it is no backup, but it could not be deleted: %s", store_url(ship->store),
+                 key, err.message);
+        log_warn("delete it by hand; else a lifecycle rule will, by its age");
+    }
+    free(manifest);
+    free(globals);
+}
+
 /* ---- what belongs to it ---------------------------------------------------------------------------------------- */
 
 static char *sibling(const struct shipment *ship, enum tier tier, const char *file)
@@ -302,21 +322,6 @@ int shipment_publish(struct shipment *ship, const struct snapshot *s, struct err
     return 0;
 }
 
-/* Without a manifest it counts for nothing, but it is there, and somebody pays for it. */
-static void withdraw(const struct shipment *ship)
-{
-    char *globals = manifest_globals_path_of(ship->key);
-    struct err err = { 0 };
-
-    if (store_delete(ship->store, ship->key, &err) < 0 ||
-        (globals != NULL && store_delete(ship->store, globals, &err) < 0)) {
-        log_warn("%s has no manifest, so it is no backup, but it could not be deleted: %s", ship->url.data,
-                 err.message);
-        log_warn("delete it by hand; else a lifecycle rule will, by its age");
-    }
-    free(globals);
-}
-
 static int upload_again(struct shipment *ship, const struct snapshot *s, const char *key, struct store_result *result,
                         struct err *err)
 {
@@ -339,10 +344,13 @@ static int finish_copy(struct shipment *ship, struct copy *c, const struct snaps
     struct store_result result;
     int rc = -1;
 
-    if (c->upload == NULL)
+    if (c->upload == NULL) {
         *err = c->trouble;
-    else if (upload_finish(c->upload, &result, err) == 0)
+    } else if (upload_finish(c->upload, &result, err) == 0) {
         rc = put_companions(ship, s, c->tier, days, c->key, result.etag, err);
+        if (rc < 0)
+            withdraw(ship, c->key);
+    }
     give_up_copy(c); /* aborts what is not finished */
     return rc;
 }
@@ -352,13 +360,14 @@ static int copy_stored(struct shipment *ship, const struct snapshot *s, enum tie
     char *key = sibling(ship, tier, ship->file);
     struct store_result result;
     struct err refused = { 0 };
-    bool denied = false;
+    bool denied = false, left = false;
     int rc = -1;
 
     if (key == NULL)
         return err_no_memory(err);
     if (store_copy(ship->store, ship->key, key, &result, &denied, &refused) < 0) {
         if (!denied) {
+            left = true; /* the answer may have been lost */
             *err = refused;
             goto out;
         }
@@ -372,7 +381,10 @@ static int copy_stored(struct shipment *ship, const struct snapshot *s, enum tie
             goto out;
     }
     rc = put_companions(ship, s, tier, days, key, result.etag, err);
+    left = rc < 0;
 out:
+    if (left)
+        withdraw(ship, key);
     free(key);
     return rc;
 }
@@ -394,7 +406,7 @@ void shipment_free(struct shipment *ship)
         free(ship->copies[i].key);
     }
     if (ship->completed && !ship->published)
-        withdraw(ship);
+        withdraw(ship, ship->key);
     if (ship->fd >= 0)
         close(ship->fd);
     free(ship->file);

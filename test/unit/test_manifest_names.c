@@ -51,6 +51,29 @@ static void names_read(void **state)
     }
 }
 
+static void own_names_read(void **state)
+{
+    static const char *const none[] = {
+        "backup-20251023-143215.dump",
+        "backup-20251023-143215.manifest.json.new",
+        "backup-20251323-143215.manifest.json",
+        "-20251023-143215.manifest.json",
+        "20251023-143215.manifest.json",
+        ".backup-20251023-143215.manifest.json",
+        ".manifest.json",
+        "manifest.json",
+        "",
+    };
+    time_t t = 0;
+
+    (void)state;
+    assert_true(manifest_parse_own_name("production/weekly/backup-20251023-143215.manifest.json", &t));
+    assert_true(t == NOW);
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        if (manifest_parse_own_name(none[i], &t))
+            fail_msg("%s", none[i]);
+}
+
 static void assert_takes(char *text, const char *expected)
 {
     if (expected)
@@ -104,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PROMISE("a backup is known by its name, nothing else is", names_read),
+        PROMISE("a manifest is known by its name, and tells when its backup began", own_names_read),
         PROMISE("names and their companions are made as the layout says", names_made),
         PROMISE("a label is a plain part of a file name, and none of our own series", labels),
     };
