@@ -248,12 +248,15 @@ int choice_bring(const struct choice_params *p, struct choice *c, struct err *er
 int choice_bring_cached(const struct choice_params *p, struct choice *c, struct err *err)
 {
     struct fetch_params fetch = fetch_params_of(p);
-    char *path = c->stored ? fetch_cached(&fetch, &c->fetched) : NULL;
 
-    if (path == NULL)
+    if (!c->stored)
         return 0;
-    free(path);
-    return choice_bring(p, c, err);
+    c->fetched.path = fetch_cached(&fetch, &c->fetched);
+    c->fetched.cached = c->fetched.path != NULL;
+    if (!c->fetched.cached)
+        return 0;
+    c->path = strdup(c->fetched.path);
+    return c->path != NULL ? 0 : err_no_memory(err);
 }
 
 void choice_explain(const struct choice *c, time_t moment)

@@ -20,6 +20,7 @@
 #include "core/base/os.h"
 #include "core/base/progress.h"
 #include "core/base/text.h"
+#include "core/io/digest.h"
 
 bool fetch_is_meant(const char *what)
 {
@@ -186,7 +187,7 @@ int fetch_find(const struct fetch_params *p, struct fetched *out, struct err *er
 
 /* ---- here ------------------------------------------------------------------------------------------------------ */
 
-/* The cache's copy, when its manifest has the same checksum: what the file holds is compared with that afterwards. */
+/* The cache's copy, when its manifest has the same checksum. What the file holds is another matter. */
 char *fetch_cached(const struct fetch_params *p, const struct fetched *f)
 {
     char *path = f->has_manifest && p->places->cache != NULL ? os_path(p->places->cache, f->manifest.file) : NULL;
@@ -204,6 +205,42 @@ char *fetch_cached(const struct fetch_params *p, const struct fetched *f)
         return path;
     free(path);
     return NULL;
+}
+
+/* A disk may have lost something since; then the store's is better. */
+static int check_cached(const struct fetched *f, bool *whole, struct err *err)
+{
+    struct digest_sum sum = { .bytes = 0 };
+    struct err trouble = { 0 };
+    char hex[65];
+    int fd = open(f->path, O_RDONLY | O_CLOEXEC), rc = -1;
+
+    if (fd >= 0)
+        rc = digest_file(fd, 0, UINT64_MAX, DIGEST_SHA256, f->path, &sum, &trouble);
+    if (fd >= 0)
+        close(fd);
+    if (rc < 0 && trouble.class == ERR_SIGNAL) {
+        *err = trouble;
+        return -1;
+    }
+    *whole = rc == 0 && strcmp(text_hex(hex, sum.sha256, sizeof sum.sha256), f->manifest.sha256) == 0;
+    return 0;
+}
+
+static int take_cached(const struct fetch_params *p, struct fetched *f, struct err *err)
+{
+    f->path = fetch_cached(p, f);
+    f->cached = f->path != NULL;
+    if (!f->cached)
+        return 0;
+    if (check_cached(f, &f->cached, err) < 0)
+        return -1;
+    if (f->cached)
+        return 0;
+    log_warn("%s is damaged: it has not the checksum of its manifest. The store's is taken", f->path);
+    free(f->path);
+    f->path = NULL;
+    return 0;
 }
 
 static void add_progress(void *cookie, uint64_t bytes)
@@ -360,8 +397,8 @@ int fetch_bring(const struct fetch_params *p, struct fetched *f, struct err *err
     char *directory = NULL;
     int rc = -1;
 
-    f->path = fetch_cached(p, f);
-    f->cached = f->path != NULL;
+    if (take_cached(p, f, err) < 0)
+        return -1;
     if (f->cached)
         return 0;
     if (make_room(p, f, &directory, err) < 0)
