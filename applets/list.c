@@ -23,6 +23,7 @@ static const char usage[] = "list [OPTIONS] [DIR | STORE]\n"
                             "it. Of a backup (a file, s3://bucket/.../backup.dump, latest, latest@weekly),\n"
                             "list the tables with rows and sizes, the largest first: as the manifest beside\n"
                             "it says, or, without one, by reading all of it.\n"
+                            "GOOD: every byte was verified when it was made, and it has its size still.\n"
                             "Beside a backup stands how its newest drill ended, and when.\n";
 
 static const char examples[] = "# Which backups there are\n"

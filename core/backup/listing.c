@@ -42,6 +42,14 @@ static const char *remark(const struct catalog_item *item)
     return "";
 }
 
+/* A manifest is written when every byte of the backup has been read back, or compared while it passed. */
+static const char *is_good(const struct catalog_item *item)
+{
+    if (item->closed)
+        return "-";
+    return item->has_manifest && item->manifest.size == item->size ? "yes" : "no";
+}
+
 static const struct proofs_item *proof_of(const struct proofs *proofs, const struct catalog_item *item)
 {
     return item->has_manifest ? proofs_of(proofs, item->manifest.environment, item->path) : NULL;
@@ -65,8 +73,8 @@ static void list_item(struct buf *out, const struct catalog_item *item, const st
     if (m)
         text_count(rows, manifest_rows(m));
     buf_printf(out, "%.16s  %4s  ", clock_log(date, item->started), listing_age(age, item->started, now));
-    buf_printf(out, "%-11.11s  %-7s %8s %13s  %s\n    ", m ? m->environment : "-",
-               m ? manifest_tier_name(m->tier) : "-", text_size(size, item->size), rows,
+    buf_printf(out, "%-10.10s %-7s %8s %11s  %-4s %s\n    ", m ? m->environment : "-",
+               m ? manifest_tier_name(m->tier) : "-", text_size(size, item->size), rows, is_good(item),
                !m                ? "-"
                : m->expires == 0 ? "never"
                                  : clock_date(expires, m->expires));
@@ -78,8 +86,8 @@ static void list_item(struct buf *out, const struct catalog_item *item, const st
 
 void listing_catalog(struct buf *out, const struct catalog *c, const struct proofs *proofs, time_t now)
 {
-    buf_printf(out, "%-16s  %4s  %-11s  %-7s %8s %13s  %s\n", "TAKEN (UTC)", "AGE", "ENVIRONMENT", "TIER", "SIZE",
-               "ROWS", "EXPIRES");
+    buf_printf(out, "%-16s  %4s  %-10s %-7s %8s %11s  %-4s %s\n", "TAKEN (UTC)", "AGE", "ENV", "TIER", "SIZE", "ROWS",
+               "GOOD", "EXPIRES");
     for (size_t i = 0; i < c->n; i++)
         list_item(out, &c->items[i], proofs, now);
 }

@@ -28,7 +28,7 @@ dump() { echo "$CACHE"/backup-*.dump; }
     sfb backup --local-only
     run -0 --separate-stderr sfb list
     [ "${#lines[@]}" = 3 ]
-    [[ ${lines[1]} == *" now  production   daily "*" 1,236  "* ]]
+    [[ ${lines[1]} == *" now  production daily "*" 1,236  "* ]]
     [ "${lines[2]}" = "    $(dump)" ]
     [ -z "$stderr" ]
 }

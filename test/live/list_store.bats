@@ -46,7 +46,7 @@ daily() { (cd "$T/store" && echo production/daily/*.dump); }
     sfb backup --label before-trouble
     run -0 --separate-stderr sfb list "file://$T/store"
     [ "${#lines[@]}" = 3 ]
-    [[ ${lines[1]} == *" now  production   manual "*" 1,236  never" ]]
+    [[ ${lines[1]} == *" now  production manual "*" 1,236  yes  never" ]]
     [[ ${lines[2]} == "    file://$T/store/manual/before-trouble-"*.dump ]]
     run -0 sfb list "${lines[2]#    }"
 }

@@ -98,12 +98,12 @@ static void backups(void **state)
     items[1].manifest.expires = 0;
     listing_catalog(&out, &c, &(struct proofs){ NULL, 0 }, NOW + 7200);
     assert_string_equal(
-        out.data, "TAKEN (UTC)        AGE  ENVIRONMENT  TIER        SIZE          ROWS  EXPIRES\n"
-                  "2025-10-23 14:32    2h  production   daily     1.2 GB     1,245,678  2025-11-22\n"
+        out.data, "TAKEN (UTC)        AGE  ENV        TIER        SIZE        ROWS  GOOD EXPIRES\n"
+                  "2025-10-23 14:32    2h  production daily     1.2 GB   1,245,678  yes  2025-11-22\n"
                   "    /var/backups/shop/backup-20251023-143215.dump\n"
-                  "2025-10-22 14:32   26h  production   daily        3 B     1,245,678  never\n"
+                  "2025-10-22 14:32   26h  production daily        3 B   1,245,678  no   never\n"
                   "    /tmp/short-20251022-143215.dump  (its size is not what its manifest says: damaged)\n"
-                  "2025-10-20 14:32    3d  -            -            3 B             -  -\n"
+                  "2025-10-20 14:32    3d  -          -            3 B           -  no   -\n"
                   "    /tmp/a\\n\\x1B[2J\\xFF-20251022-143215.dump  (no manifest: not finished, or not made by sfb)\n");
     assert_tidy(true);
     manifest_release(&items[0].manifest);
