@@ -33,7 +33,7 @@ case ${1-} in
         set -- test/live/pages.bats ;;
     --faults)
         export SFB_TEST_KILLS=${SFB_TEST_KILLS:-60} SFB_TEST_OUTAGE=${SFB_TEST_OUTAGE:-150}
-        set -- test/live/{backup_fails,backup_signals,restore_fails,restore_killed,store_faults,store_strict,stream,drill_fails,drill_local,verify_damage,huge_row}.bats ;;
+        set -- test/live/{backup_fails,backup_signals,restore_fails,restore_killed,store_faults,store_killed,store_phases,store_strict,stream,drill_fails,drill_local,verify_damage,huge_row}.bats ;;
     --sanitize) # this sfb has another C library: it can't live alone, and PostgreSQL's programs are not what is shipped
         shift
         built=build/sanitize apart+='|chroot|image|demo|tools'

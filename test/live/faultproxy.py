@@ -17,7 +17,8 @@ often the rule fires (default 1, -1 always). What it does:
     answer    status, headers, body: answered here, after the request was read ("early": before its body)
     raw       body: these bytes instead of an answer, then closed
     stall     after so many bytes of the request's body nothing moves any more
-    silent    passed on, but of the answer come only so many bytes ("after"), then nothing
+    silent    passed on, but of the answer come only so many bytes ("after"), then nothing; with none, a second line in
+              the log says "held" when the server has answered
     truncate  of the answer's body come only so many bytes ("after"), then it is closed
     corrupt   a bit of the request's body at "after" is flipped
     spoil     a bit of the answer's body at "after" is flipped
@@ -178,7 +179,7 @@ def pass_request(client, server, first, headers, rule):
         done += len(data)
 
 
-def pass_answer(client, server, method, rule):
+def pass_answer(client, server, method, target, rule):
     do, after = (rule or {}).get("do"), (rule or {}).get("after", 0)
     first, headers = server.head()
     while first.split()[1] == "100":
@@ -194,6 +195,7 @@ def pass_answer(client, server, method, rule):
                 headers.append((name, " " + text))
     head = "\r\n".join([first] + [f"{k}:{v}" for k, v in headers] + ["", ""]).encode("latin-1")
     if do == "silent" and after == 0:
+        log(f"{method} {target} {status} held")
         client.stay_silent()
     client.send(head)
     length, done = value(headers, "content-length"), 0
@@ -217,7 +219,7 @@ def pass_answer(client, server, method, rule):
     return status, length is not None or value(headers, "transfer-encoding") == "chunked", done
 
 
-def answer_here(client, headers, rule):
+def answer_here(client, method, headers, rule):
     length = int(value(headers, "content-length") or 0)
     if not rule.get("early"):
         if value(headers, "expect"):
@@ -227,7 +229,7 @@ def answer_here(client, headers, rule):
     body = rule.get("body", "").encode()
     fields = {"Content-Length": str(len(body)), "x-amz-request-id": "FAULT0001", **rule.get("headers", {})}
     head = [f"HTTP/1.1 {rule['status']} Told"] + [f"{k}: {v}" for k, v in fields.items()] + ["", ""]
-    client.send("\r\n".join(head).encode("latin-1") + body)
+    client.send("\r\n".join(head).encode("latin-1") + (body if method != "HEAD" else b""))
     return length == 0
 
 
@@ -241,7 +243,7 @@ def one_request(client):
         time.sleep(rule["seconds"])
     if do == "answer":
         log(f"{method} {target} {rule['status']} {what}")
-        return answer_here(client, headers, rule)
+        return answer_here(client, method, headers, rule)
     if do == "raw":
         log(f"{method} {target} 0 {what}")
         client.send(rule["body"].encode("latin-1"))
@@ -257,7 +259,7 @@ def one_request(client):
         if do in ("reset", "stall", "lose", "silent", "truncate"):
             log(f"{method} {target} 0 {what}")
         pass_request(client, server, first, headers, rule)
-        status, stays, done = pass_answer(client, server, method, rule)
+        status, stays, done = pass_answer(client, server, method, target, rule)
         log(f"{method} {target} {status} {what} {done}")
         return stays
     finally:
