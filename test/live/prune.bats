@@ -303,6 +303,38 @@ in_log() { grep -qE "$1" "$PROXY_LOG"; }
     has "$stderr" "s3://$SFB_BUCKET keeps old versions: .*NoncurrentVersionExpiration"
 }
 
+@test "a bucket with object lock: what is pruned is hidden, held by the lock, and that is told" {
+    s3_environment
+    export SFB_BUCKET=prune-$BATS_TEST_NUMBER
+    s3_call PUT "$SFB_BUCKET" -H 'x-amz-bucket-object-lock-enabled: true'
+    s3_call PUT "$SFB_BUCKET?object-lock=" --data-binary '<ObjectLockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+        <ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>COMPLIANCE</Mode><Days>1</Days></DefaultRetention></Rule>
+        </ObjectLockConfiguration>'
+    run -0 --separate-stderr sfb backup # it can be written to
+    run -0 --separate-stderr sfb verify latest
+    put_backups 60 2 1 0
+    on 0 run -0 --separate-stderr sfb prune
+    has_not "$(keys)" "$(name 60)"
+    has "$stderr" "s3://$SFB_BUCKET keeps old versions"
+    versions=$(tool "s3://$SFB_BUCKET" raw GET - "prefix=production%2Fdaily%2F$(name 60).dump&versions=")
+    has "$versions" '<DeleteMarker>'
+    version=$(grep -oP '<Version>.*?<VersionId>\K[^<]*' <<<"$versions" | head -n 1)
+    run ! s3_call DELETE "$SFB_BUCKET/production/daily/$(name 60).dump?versionId=$version" # a thief can't either
+    s3_call GET "$SFB_BUCKET/production/daily/$(name 60).dump?versionId=$version" | cmp - "$T/store/production/daily/$(name 60).dump"
+}
+
+@test "who may not delete: exit 3, the right that is missing is named, and nothing is gone" {
+    need_bucket
+    put_backups 60 2 1 0
+    before=$(keys)
+    tool "s3://$SFB_BUCKET" raw PUT - policy= '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*",
+        "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::'"$SFB_BUCKET"'/*"}]}'
+    on 0 run -3 --separate-stderr sfb prune
+    has "$stderr" 'AccessDenied \(403, request tx'
+    has "$stderr" 's3:DeleteObject'
+    diff <(keys | grep -v "^history/") <(echo "$before")
+}
+
 # ---- the bucket's own rules -----------------------------------------------------------------------------------------
 
 @test "--lifecycle prints the contract's policy, letter by letter, and what its rules do when backups stop" {
