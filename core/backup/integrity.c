@@ -188,6 +188,8 @@ static int check_sum(struct check *c)
     if (c->found->size != m->size)
         return integrity_failed(c, "size", "it has %llu bytes, its manifest says %llu: it was cut or changed",
                                 (unsigned long long)c->found->size, (unsigned long long)m->size);
+    if (c->p->walked != NULL)
+        return 0;
     if (*m->sha256)
         rc = check_sha256(c, 0, UINT64_MAX, m->sha256);
     else if ((rc = check_sha256(c, 0, m->contents_size, m->contents_sha256)) == 0)

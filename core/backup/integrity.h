@@ -52,6 +52,9 @@ struct integrity_params {
     const char *bindir;          /* as in dump.h */
     bool ignore_manifest;        /* judge the file alone */
     struct integrity_list *list; /* for this one check; NULL: it is started when it is needed */
+    /* NULL, or, with CHECK_ALL: what somebody found who has read back this very file while it was made, and its sums
+     * since. It is compared with the manifest and the contents; neither is read once more. */
+    const struct walk_result *walked;
 };
 
 /* How deep to look before a restore. With a manifest CHECK_QUICK: the SHA-256 of the whole file is compared, and what has

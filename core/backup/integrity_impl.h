@@ -35,7 +35,5 @@ const char *integrity_list_version(const struct integrity_list *list);
 
 /* A custom archive, as deep as c->p says. */
 int integrity_archive(struct check *c);
-/* The rows that a walk has counted, compared with the manifest's. */
-int integrity_counted(struct check *c, const struct walk_result *walked);
 
 int integrity_major_of(const char *version); /* "15.18 (Debian 15.18-0+deb12u1)" -> 15; "9.6.24" -> 9; NULL -> 0 */

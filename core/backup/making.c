@@ -186,7 +186,7 @@ static int take(struct making *m, struct err *err)
     return 0;
 }
 
-/* Reads the finished file back, every byte, while the last parts are still on their way. */
+/* Compares what was read back with the manifest (a script is read now), while the last parts are still on their way. */
 static int check_file(struct making *m, struct err *err)
 {
     struct integrity_params p = {
@@ -194,6 +194,7 @@ static int check_file(struct making *m, struct err *err)
         .jobs = m->params->jobs,
         .bindir = settings_get(m->params->settings, SETTING_PG_BINDIR),
         .list = m->list,
+        .walked = m->params->format == FORMAT_CUSTOM ? &m->snapshot.walked : NULL,
     };
     double from = clock_monotonic();
     struct integrity found;

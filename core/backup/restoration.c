@@ -114,7 +114,7 @@ static int save(struct restoring *r, struct err *err)
     struct dump_params open = {
         .target = r->p->target, .bindir = r->p->bindir, .lock_timeout = r->p->lock_timeout, .check_privileges = true
     };
-    struct integrity_params check = { .depth = CHECK_ALL, .jobs = r->p->jobs, .bindir = r->p->bindir };
+    struct integrity_params check = { .depth = CHECK_ALL, .bindir = r->p->bindir, .walked = &r->saved.walked };
     struct dump *d = NULL;
     int rc = -1;
 

@@ -86,6 +86,13 @@ static int ship_advance(void *cookie, uint64_t size)
     return ship->upload != NULL ? upload_advance(ship->upload, size, &ship->trouble) : -1;
 }
 
+static int ship_end(void *cookie, uint64_t size)
+{
+    struct shipment *ship = cookie;
+
+    return ship->upload != NULL ? upload_end(ship->upload, size, &ship->trouble) : -1;
+}
+
 /* ---- while it passes ------------------------------------------------------------------------------------------- */
 
 static void give_up_copy(struct copy *c)
@@ -184,7 +191,7 @@ struct shipment *shipment_new(struct store *store, const char *environment, cons
     ship->extension = extension;
     ship->fd = -1;
     ship->follower = (struct snapshot_follower){
-        .begin = ship_begin, .hold = ship_hold, .advance = ship_advance, .cookie = ship
+        .begin = ship_begin, .hold = ship_hold, .advance = ship_advance, .end = ship_end, .cookie = ship
     };
     ship->stream = (struct snapshot_stream){
         .begin = stream_begin, .hold = stream_hold, .write = stream_write, .patch = stream_patch, .cookie = ship
@@ -305,8 +312,7 @@ int shipment_complete(struct shipment *ship, struct snapshot *s, struct store_re
         *err = ship->trouble;
         return -1;
     }
-    if ((ship->fd >= 0 && upload_advance(ship->upload, s->manifest.size, err) < 0) ||
-        upload_finish(ship->upload, result, err) < 0)
+    if (upload_finish(ship->upload, result, err) < 0)
         return -1;
     ship->completed = true;
     return manifest_set(&s->manifest.etag, result->etag, err);

@@ -13,9 +13,11 @@
 #include "core/base/progress.h"
 #include "core/base/text.h"
 #include "core/io/digest.h"
+#include "core/pg/witness.h"
 #include "version.h"
 
 #define NAME_TRIES 30
+#define WRITE_BEHIND ((uint64_t)16 << 20) /* so much at once */
 
 /* ---- space ----------------------------------------------------------------------------------------------------- */
 
@@ -145,7 +147,12 @@ struct growing {
     const struct snapshot_follower *follower; /* NULL: nobody, any more */
     time_t started;
     uint64_t table_bytes, size;
+    uint64_t behind; /* so much of it has been sent to the disk */
     bool begun;
+    unsigned jobs;
+    struct witness *witness; /* NULL: it has finished, or this is no archive */
+    uint8_t read_back[16];   /* its sum */
+    struct walk_result *walked;
 };
 
 /* Bytes tell that pg_dump runs: only now a follower may start its threads. */
@@ -167,7 +174,8 @@ static int growing_begin(void *cookie, uint64_t contents, struct err *err)
         return -1;
     if (g->follower != NULL && g->follower->hold(g->follower->cookie, contents) < 0)
         g->follower = NULL;
-    return 0;
+    g->witness = witness_follow(g->file->fd, contents, g->file->path, g->jobs, err);
+    return g->witness != NULL ? 0 : -1;
 }
 
 static int growing_write(void *cookie, const void *bytes, size_t n, struct err *err)
@@ -179,15 +187,39 @@ static int growing_write(void *cookie, const void *bytes, size_t n, struct err *
     if (os_write(g->file->fd, bytes, n, g->file->path, err) < 0)
         return -1;
     g->size += n;
+    if (g->size - g->behind >= WRITE_BEHIND) {
+        os_write_behind(g->file->fd, g->behind, g->size - g->behind);
+        g->behind = g->size;
+    }
+    if (g->witness != NULL && witness_advance(g->witness, g->size, err) < 0)
+        return -1;
     if (g->follower != NULL && g->follower->advance(g->follower->cookie, g->size) < 0)
         g->follower = NULL;
     return 0;
 }
 
+/* Once: all of the archive is there, and has been read back. */
+static int growing_end(struct growing *g, struct err *err)
+{
+    int rc;
+
+    if (g->witness == NULL)
+        return 0;
+    rc = witness_finish(g->witness, g->walked, err);
+    if (rc == 0)
+        witness_sum(g->witness, g->read_back);
+    witness_free(g->witness);
+    g->witness = NULL;
+    return rc;
+}
+
+/* The witness has read the contents as they were first, not half of them. */
 static int growing_patch(void *cookie, uint64_t offset, const void *bytes, size_t n, struct err *err)
 {
-    const struct growing *g = cookie;
+    struct growing *g = cookie;
 
+    if (growing_end(g, err) < 0)
+        return -1;
     return os_pwrite(g->file->fd, bytes, n, offset, g->file->path, err);
 }
 
@@ -209,13 +241,11 @@ enum archive_method snapshot_archive_method(const struct snapshot_params *p)
     }
 }
 
-static int write_dump(const struct snapshot_params *p, const struct os_file *f, time_t started,
-                      struct transcode_result *result, struct err *err)
+static int write_dump(const struct snapshot_params *p, struct growing *g, struct transcode_result *result,
+                      struct err *err)
 {
-    uint64_t table_bytes = dump_get_facts(p->dump)->table_bytes;
-    struct growing growing = { .file = f, .follower = p->follower, .started = started, .table_bytes = table_bytes };
     struct transcode_params t = {
-        .sink = { .begin = growing_begin, .write = growing_write, .patch = growing_patch, .cookie = &growing },
+        .sink = { .begin = growing_begin, .write = growing_write, .patch = growing_patch, .cookie = g },
         .method = snapshot_archive_method(p),
         .level = snapshot_method(p) == METHOD_NONE ? 0 : p->level,
         .jobs = p->jobs,
@@ -223,9 +253,14 @@ static int write_dump(const struct snapshot_params *p, const struct os_file *f, 
     };
     int rc;
 
-    progress_start("dumping", table_bytes);
+    progress_start("dumping", g->table_bytes);
     rc = (p->format == FORMAT_SQL ? dump_write_sql : dump_write_archive)(p->dump, &t, result, err);
     progress_end();
+    if (rc == 0 && growing_end(g, err) < 0) {
+        transcode_result_release(result);
+        rc = -1;
+    }
+    witness_free(g->witness);
     return rc;
 }
 
@@ -372,42 +407,62 @@ static int write_manifest(struct snapshot *out, struct err *err)
     return rc;
 }
 
-/* So that they can be fetched alone, and known for what they are. */
-static int describe_beginning(const struct os_file *f, uint64_t size, struct manifest *m, struct err *err)
-{
-    struct digest_sum sum;
-
-    if (digest_file(f->fd, 0, size, DIGEST_SHA256, f->path, &sum, err) < 0)
-        return -1;
-    m->contents_size = size;
-    text_hex(m->contents_sha256, sum.sha256, sizeof sum.sha256);
-    return 0;
-}
-
 /* ---- all of it ------------------------------------------------------------------------------------------------- */
 
-/* The dump into its partial file, and all that is known of it into the manifest. */
-static int take_dump(const struct snapshot_params *p, const struct os_file *f, struct manifest *m, struct err *err)
+/* The sums of the finished file; a custom archive's contents have their own, so that they can be fetched alone, and
+ * known for what they are. What is behind them must be what the witness has read. */
+static int describe_file(const struct growing *g, uint64_t contents, struct manifest *m, struct err *err)
 {
+    enum { MD5, SHA256, CONTENTS, DATA };
+    struct digest_range ranges[] = {
+        [MD5] = { .which = DIGEST_MD5, .n = UINT64_MAX },
+        [SHA256] = { .which = DIGEST_SHA256, .n = UINT64_MAX },
+        [CONTENTS] = { .which = DIGEST_SHA256, .n = contents },
+        [DATA] = { .which = DIGEST_XXH3, .offset = contents, .n = UINT64_MAX },
+    };
+    const struct os_file *f = g->file;
+
+    if (digest_ranges(f->fd, ranges, contents > 0 ? 4 : 2, f->path, err) < 0)
+        return -1;
+    m->size = ranges[SHA256].sum.bytes;
+    text_hex(m->md5, ranges[MD5].sum.md5, sizeof ranges[MD5].sum.md5);
+    text_hex(m->sha256, ranges[SHA256].sum.sha256, sizeof ranges[SHA256].sum.sha256);
+    if (contents > 0) {
+        m->contents_size = contents;
+        text_hex(m->contents_sha256, ranges[CONTENTS].sum.sha256, sizeof ranges[CONTENTS].sum.sha256);
+    }
+    if (m->size == g->size && ranges[MD5].sum.bytes == g->size &&
+        (contents == 0 || memcmp(ranges[DATA].sum.xxh3, g->read_back, sizeof g->read_back) == 0))
+        return 0;
+    err_set(err, ERR_DAMAGED, "%s: read twice, it was not the same twice", f->path);
+    err_hint(err, "something else writes to it, or the disk or the memory of this host fails: look at its kernel log");
+    return -1;
+}
+
+/* The dump into its partial file, and all that is known of it into out. */
+static int take_dump(const struct snapshot_params *p, const struct os_file *f, struct snapshot *out, struct err *err)
+{
+    struct manifest *m = &out->manifest;
+    struct growing growing = {
+        .file = f,
+        .follower = p->follower,
+        .started = m->started,
+        .table_bytes = dump_get_facts(p->dump)->table_bytes,
+        .jobs = p->jobs,
+        .walked = &out->walked,
+    };
     struct transcode_result result;
-    struct digest_sum sum;
     double from = clock_monotonic();
     int rc = -1;
 
-    if (write_dump(p, f, m->started, &result, err) < 0)
+    if (write_dump(p, &growing, &result, err) < 0)
         return -1;
     m->dump_seconds = clock_monotonic() - from;
-    if (snapshot_describe_contents(&result.blocks, &result.objects, m, err) < 0 ||
-        digest_file(f->fd, 0, UINT64_MAX, DIGEST_MD5 | DIGEST_SHA256, f->path, &sum, err) < 0 ||
-        manifest_set(&m->file, os_basename(f->path), err) < 0)
-        goto out;
-    text_hex(m->md5, sum.md5, sizeof sum.md5);
-    text_hex(m->sha256, sum.sha256, sizeof sum.sha256);
-    m->size = sum.bytes;
-    if (p->format == FORMAT_CUSTOM && describe_beginning(f, result.toc.data_at, m, err) < 0)
-        goto out;
-    rc = 0;
-out:
+    if (growing.follower != NULL)
+        growing.follower->end(growing.follower->cookie, growing.size);
+    if (snapshot_describe_contents(&result.blocks, &result.objects, m, err) == 0 &&
+        describe_file(&growing, p->format == FORMAT_CUSTOM ? result.toc.data_at : 0, m, err) == 0)
+        rc = manifest_set(&m->file, os_basename(f->path), err);
     transcode_result_release(&result);
     return rc;
 }
@@ -437,9 +492,8 @@ int snapshot_take(const struct snapshot_params *p, struct snapshot *out, struct 
     memset(out, 0, sizeof *out);
     manifest_init(&out->manifest);
     if (claim_name(p, &dump, &out->manifest.started, err) < 0 || snapshot_describe_run(p, &out->manifest, err) < 0 ||
-        write_globals(p, dump.path, &globals, &out->manifest, err) < 0 ||
-        take_dump(p, &dump, &out->manifest, err) < 0 || publish(&dump, &out->path, err) < 0 ||
-        (globals.fd >= 0 && publish(&globals, &out->globals_path, err) < 0))
+        write_globals(p, dump.path, &globals, &out->manifest, err) < 0 || take_dump(p, &dump, out, err) < 0 ||
+        publish(&dump, &out->path, err) < 0 || (globals.fd >= 0 && publish(&globals, &out->globals_path, err) < 0))
         goto out;
     out->manifest.finished = clock_now();
     rc = write_manifest(out, err);
@@ -470,5 +524,6 @@ void snapshot_release(struct snapshot *s)
     free(s->globals_path);
     free(s->manifest_path);
     buf_release(&s->globals);
+    walk_result_release(&s->walked);
     memset(s, 0, sizeof *s);
 }

@@ -10,6 +10,7 @@
 #include "core/backup/manifest.h"
 #include "core/base/err.h"
 #include "core/pg/dump.h"
+#include "core/pg/walk.h"
 
 /* Somebody who takes the dump elsewhere while it is being made: an upload. A follower that can't begin stops the
  * backup as it begins; one that fails later is left behind, and the dump is finished without it. It may start threads:
@@ -21,6 +22,8 @@ struct snapshot_follower {
     int (*hold)(void *cookie, uint64_t contents);
     /* The first `size` bytes are there. Any thread. */
     int (*advance)(void *cookie, uint64_t size);
+    /* So large is the whole, and nothing in it changes any more; whether it is good is not known yet. */
+    int (*end)(void *cookie, uint64_t size);
     void *cookie;
 };
 
@@ -44,6 +47,7 @@ struct snapshot {
     struct manifest manifest;
     char *path, *globals_path, *manifest_path; /* globals_path NULL: the server would not let us read them */
     struct buf globals;                        /* of one without files: their text; empty as above */
+    struct walk_result walked;                 /* of a custom archive in a file: what was read back from it */
 };
 
 /* ERR_SPACE when the directory's file system has less free than the dump is expected to need (`snapshot_expected`). */
@@ -54,6 +58,8 @@ uint64_t snapshot_expected(uint64_t table_bytes, enum backup_method method, int 
 int snapshot_describe_contents(const struct archive_blocks *blocks, const struct tally *objects, struct manifest *m,
                                struct err *err);
 
+/* A custom archive is read back from its file while it grows, every block inflated and counted again: out->walked. It is
+ * for integrity_check() to compare with the manifest. ERR_DAMAGED when it can't be read back. */
 int snapshot_take(const struct snapshot_params *p, struct snapshot *out, struct err *err);
 
 /* Where a snapshot goes that has no files: a custom archive, written once, from its first byte to its last, but for

@@ -35,6 +35,8 @@ void os_sweep_partials(const char *dir, const char *prefix);
 /* All of fd, however many calls it takes. ERR_SPACE when the disk is full. `what` names the file for the message. */
 int os_write(int fd, const void *bytes, size_t n, const char *what, struct err *err);
 int os_pwrite(int fd, const void *bytes, size_t n, uint64_t offset, const char *what, struct err *err);
+/* A hint: these bytes of a file may go to its disk now, so that a sync at the end finds little left to do. */
+void os_write_behind(int fd, uint64_t offset, uint64_t n);
 /* Up to n bytes, fewer only at the end of the file; -1 and err otherwise. */
 ssize_t os_read(int fd, void *bytes, size_t n, const char *what, struct err *err);
 ssize_t os_pread(int fd, void *bytes, size_t n, uint64_t offset, const char *what, struct err *err);

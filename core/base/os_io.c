@@ -55,6 +55,11 @@ int os_pwrite(int fd, const void *bytes, size_t n, uint64_t offset, const char *
     return 0;
 }
 
+void os_write_behind(int fd, uint64_t offset, uint64_t n)
+{
+    (void)sync_file_range(fd, (off_t)offset, (off_t)n, SYNC_FILE_RANGE_WRITE);
+}
+
 ssize_t os_read(int fd, void *bytes, size_t n, const char *what, struct err *err)
 {
     size_t total = 0;

@@ -8,6 +8,9 @@
 #include <string.h>
 #include "core/base/os.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 /* OpenSSL, which libpq brings along: it uses the processor's SHA instructions, several times as fast as mbedTLS. */
 
 #define PIECE (256 * 1024)
@@ -15,6 +18,7 @@
 struct digest {
     int which;
     EVP_MD_CTX *md5, *sha256;
+    XXH3_state_t *xxh3;
     uint64_t bytes;
 };
 
@@ -25,6 +29,8 @@ static void digest_begin(struct digest *d)
         EVP_DigestInit_ex(d->md5, EVP_md5(), NULL);
     if (d->sha256 != NULL)
         EVP_DigestInit_ex(d->sha256, EVP_sha256(), NULL);
+    if (d->xxh3 != NULL)
+        XXH3_128bits_reset(d->xxh3);
 }
 
 struct digest *digest_new(int which)
@@ -36,7 +42,9 @@ struct digest *digest_new(int which)
     d->which = which;
     d->md5 = which & DIGEST_MD5 ? EVP_MD_CTX_new() : NULL;
     d->sha256 = which & DIGEST_SHA256 ? EVP_MD_CTX_new() : NULL;
-    if ((which & DIGEST_MD5 && d->md5 == NULL) || (which & DIGEST_SHA256 && d->sha256 == NULL)) {
+    d->xxh3 = which & DIGEST_XXH3 ? XXH3_createState() : NULL;
+    if ((which & DIGEST_MD5 && d->md5 == NULL) || (which & DIGEST_SHA256 && d->sha256 == NULL) ||
+        (which & DIGEST_XXH3 && d->xxh3 == NULL)) {
         digest_free(d);
         return NULL;
     }
@@ -50,6 +58,8 @@ void digest_put(struct digest *d, const void *bytes, size_t n)
         EVP_DigestUpdate(d->md5, bytes, n);
     if (d->sha256 != NULL)
         EVP_DigestUpdate(d->sha256, bytes, n);
+    if (d->xxh3 != NULL)
+        XXH3_128bits_update(d->xxh3, bytes, n);
     d->bytes += n;
 }
 
@@ -61,6 +71,8 @@ void digest_end(struct digest *d, struct digest_sum *sum)
         EVP_DigestFinal_ex(d->md5, sum->md5, NULL);
     if (d->sha256 != NULL)
         EVP_DigestFinal_ex(d->sha256, sum->sha256, NULL);
+    if (d->xxh3 != NULL)
+        XXH128_canonicalFromHash((XXH128_canonical_t *)sum->xxh3, XXH3_128bits_digest(d->xxh3));
     digest_begin(d);
 }
 
@@ -70,43 +82,46 @@ void digest_free(struct digest *d)
         return;
     EVP_MD_CTX_free(d->md5);
     EVP_MD_CTX_free(d->sha256);
+    XXH3_freeState(d->xxh3);
     free(d);
 }
 
-/* ---- a file, both sums at once ------------------------------------------------------------------------------- */
+/* ---- a file ---------------------------------------------------------------------------------------------------- */
 
 struct part {
-    int fd, which;
-    uint64_t offset, n;
+    int fd;
+    struct digest_range *range;
     const char *what;
-    struct digest_sum sum;
     struct err err;
     int rc;
+    pthread_t thread;
 };
 
 static int part_read(struct part *p, struct digest *d, char *buf)
 {
-    while (p->n > 0) {
-        size_t want = p->n < PIECE ? (size_t)p->n : PIECE;
-        ssize_t got = os_pread(p->fd, buf, want, p->offset, p->what, &p->err);
+    uint64_t at = p->range->offset, left = p->range->n;
+
+    while (left > 0) {
+        size_t want = left < PIECE ? (size_t)left : PIECE;
+        ssize_t got = os_pread(p->fd, buf, want, at, p->what, &p->err);
 
         if (got < 0 || os_check_interrupt(&p->err) < 0)
             return -1;
         if (got == 0)
             break;
         digest_put(d, buf, (size_t)got);
-        p->offset += (uint64_t)got;
-        if (p->n != UINT64_MAX)
-            p->n -= (uint64_t)got;
+        at += (uint64_t)got;
+        if (left != UINT64_MAX)
+            left -= (uint64_t)got;
     }
-    digest_end(d, &p->sum);
+    digest_end(d, &p->range->sum);
     return 0;
 }
 
 static void *part_main(void *cookie)
 {
     struct part *p = cookie;
-    struct digest *d = digest_new(p->which);
+    struct digest *d = digest_new(p->range->which);
     char *buf = malloc(PIECE);
 
     if (d == NULL || buf == NULL)
@@ -118,49 +133,53 @@ static void *part_main(void *cookie)
     return NULL;
 }
 
-/* Both sums, each on a thread of its own. */
-static int part_both(struct part *md5, struct part *sha, struct err *err)
-{
-    sigset_t all, before;
-    pthread_t thread;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the caller's */
-    int rc = pthread_create(&thread, NULL, part_main, md5);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    part_main(sha);
-    if (rc == 0)
-        pthread_join(thread, NULL);
-    else
-        part_main(md5); /* no thread to be had: one after the other */
-    if (md5->rc < 0 || sha->rc < 0) {
-        *err = sha->rc < 0 ? sha->err : md5->err;
-        return -1;
-    }
-    if (md5->sum.bytes != sha->sum.bytes)
-        return err_set(err, ERR_IO, "%s changes while it is read", sha->what);
-    memcpy(sha->sum.md5, md5->sum.md5, sizeof sha->sum.md5);
-    return 0;
-}
-
 int digest_file(int fd, uint64_t offset, uint64_t n, int which, const char *what, struct digest_sum *sum,
                 struct err *err)
 {
-    struct part part = { .fd = fd, .which = which, .offset = offset, .n = n, .what = what };
-    struct part md5 = part;
+    struct digest_range range = { .which = which, .offset = offset, .n = n };
+    struct part part = { .fd = fd, .range = &range, .what = what };
 
-    if (which == (DIGEST_MD5 | DIGEST_SHA256)) {
-        md5.which = DIGEST_MD5;
-        part.which = DIGEST_SHA256;
-        if (part_both(&md5, &part, err) < 0)
-            return -1;
-    } else {
-        part_main(&part);
-        if (part.rc < 0) {
-            *err = part.err;
-            return -1;
+    part_main(&part);
+    *sum = range.sum;
+    if (part.rc < 0)
+        *err = part.err;
+    return part.rc;
+}
+
+/* Where no thread is to be had, one after the other. */
+static void part_start(struct part *p)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the caller's */
+    int rc = pthread_create(&p->thread, NULL, part_main, p);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc == 0)
+        return;
+    p->thread = pthread_self();
+    part_main(p);
+}
+
+int digest_ranges(int fd, struct digest_range *ranges, size_t count, const char *what, struct err *err)
+{
+    struct part *parts = calloc(count, sizeof *parts);
+    int rc = 0;
+
+    if (parts == NULL)
+        return err_no_memory(err);
+    for (size_t i = 0; i < count; i++) {
+        parts[i] = (struct part){ .fd = fd, .range = &ranges[i], .what = what };
+        part_start(&parts[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!pthread_equal(parts[i].thread, pthread_self()))
+            pthread_join(parts[i].thread, NULL);
+        if (parts[i].rc < 0 && rc == 0) {
+            *err = parts[i].err;
+            rc = -1;
         }
     }
-    *sum = part.sum;
-    return 0;
+    free(parts);
+    return rc;
 }

@@ -430,8 +430,11 @@ static ssize_t read_on(void *cookie, void *bytes, size_t n, struct err *err)
     if (n > file->size - s->position)
         n = (size_t)(file->size - s->position);
     ssize_t got = n == 0 ? 0 : file->read_at(file->cookie, bytes, n, s->position, err);
-    if (got > 0)
+    if (got > 0) {
         s->position += (uint64_t)got;
+        if (s->t.params->seen != NULL)
+            s->t.params->seen(s->t.params->seen_cookie, bytes, (size_t)got);
+    }
     return got;
 }
 

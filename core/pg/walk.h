@@ -42,6 +42,9 @@ struct walk_params {
     unsigned jobs;                                  /* 0: as many as there are processors */
     void (*progress)(void *cookie, uint64_t bytes); /* NULL, or: so many bytes more of the file; the caller's thread */
     void *progress_cookie;
+    /* NULL, or: sees all of the file's bytes, in order; the caller's thread. */
+    void (*seen)(void *cookie, const void *bytes, size_t n);
+    void *seen_cookie;
 };
 
 struct walk_result {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* s3_plan.c - how large the parts of an upload are, and how many are on their way at once. */
+#include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/store/s3_upload.h"
 
 #define MIB (1ULL << 20)
@@ -50,4 +52,42 @@ uint64_t s3_plan_capacity(const struct s3_plan *p)
     for (unsigned i = 1; i <= p->max_parts; i++)
         sum += s3_plan_part_size(p, i);
     return sum;
+}
+
+/* Uploads that share memory are a convenience: they must have plenty of it. */
+static int check_share(const struct s3_plan *p, uint64_t memory, uint64_t expected, struct err *err)
+{
+    char text[TEXT_SHORT];
+
+    if (memory >= 2 * p->part_size && expected <= s3_plan_capacity(p) / 4)
+        return 0;
+    err_set(err, ERR_CONFIG, "%s of memory are too little for each of several uploads at once",
+            text_size(text, memory));
+    err_hint(err, "raise SFB_S3_MEMORY, or let it be a file first");
+    return -1;
+}
+
+static int check_capacity(const struct s3_plan *p, uint64_t memory, uint64_t expected, struct err *err)
+{
+    uint64_t most = s3_plan_capacity(p);
+    char wanted[TEXT_SHORT], carried[TEXT_SHORT], text[TEXT_SHORT];
+
+    text_size(wanted, expected);
+    text_size(carried, most);
+    if (expected <= most) {
+        if (expected > most / 5 * 2) /* what does not compress is so much more */
+            log_warn("a stream in this memory carries %s, and about %s are expected, if it compresses as most does: "
+                     "a larger SFB_S3_MEMORY carries more",
+                     carried, wanted);
+        return 0;
+    }
+    err_set(err, ERR_CONFIG, "about %s are expected, and a stream of %u parts in %s of memory carries %s", wanted,
+            p->max_parts, text_size(text, memory), carried);
+    err_hint(err, "raise SFB_S3_MEMORY, or let it be a file first, which has no such limit");
+    return -1;
+}
+
+int s3_plan_check(const struct s3_plan *p, uint64_t memory, bool shared, uint64_t expected, struct err *err)
+{
+    return shared ? check_share(p, memory, expected, err) : check_capacity(p, memory, expected, err);
 }

@@ -275,24 +275,51 @@ static uint64_t wait_for_part(struct s3_upload *u, bool *more)
     return there < size ? there : size;
 }
 
-static void *follow(void *cookie)
+/* The file is whole, and what is left of it the held parts. */
+static int hand_out_held(struct s3_upload *u, struct err *err)
 {
-    struct s3_upload *u = cookie;
-    struct err err = { 0 };
+    uint64_t offset = 0;
+
+    for (unsigned i = 1; i <= u->held && u->n > 0; i++) {
+        struct part *p = s3_parts_take(u->sending, 0, err);
+
+        if (!p)
+            return -1;
+        p->number = i;
+        p->offset = offset;
+        p->size = s3_plan_part_size(&u->plan, i);
+        offset += p->size;
+        s3_parts_send(u->sending, p);
+    }
+    return 0;
+}
+
+static int hand_out(struct s3_upload *u, struct err *err)
+{
     uint64_t size;
     bool more;
 
     while ((size = wait_for_part(u, &more)) > 0) {
-        struct part *p = next_part(u, &err);
+        struct part *p = next_part(u, err);
 
-        if (!p) {
-            fail(u, &err);
-            break;
-        }
+        if (!p)
+            return -1;
         p->size = size;
-        if (add_part(u, p, more, &err) < 0)
-            break;
+        if (add_part(u, p, more, err) < 0)
+            return -1;
     }
+    if (u->waiting_n > 0 && send_waiting(u, err) < 0)
+        return -1;
+    return atomic_load(&u->cancel) ? 0 : hand_out_held(u, err);
+}
+
+static void *follow(void *cookie)
+{
+    struct s3_upload *u = cookie;
+    struct err err = { 0 };
+
+    if (hand_out(u, &err) < 0)
+        fail(u, &err);
     return NULL;
 }
 
@@ -321,13 +348,14 @@ static void stop_following(struct s3_upload *u)
     u->following = false;
 }
 
-static int do_advance(struct upload *up, uint64_t size, struct err *err)
+static int do_advance(struct upload *up, uint64_t size, bool whole, struct err *err)
 {
     struct s3_upload *u = (struct s3_upload *)up;
 
     pthread_mutex_lock(&u->lock);
     if (size > up->available)
         up->available = size;
+    u->ended |= whole;
     pthread_cond_broadcast(&u->more);
     pthread_mutex_unlock(&u->lock);
     return check_failed(u, err);
@@ -349,13 +377,14 @@ static int put_whole(struct s3_upload *u, struct store_result *out, struct err *
     return 0;
 }
 
+/* Those in memory; of a file the follower has handed them out. */
 static int send_held(struct s3_upload *u, struct err *err)
 {
     uint64_t offset = 0;
 
-    for (unsigned i = 1; i <= u->held; i++) {
+    for (unsigned i = 1; i <= u->held && !u->fd; i++) {
         uint64_t size = s3_plan_part_size(&u->plan, i);
-        struct part p = { .number = i, .bytes = u->fd ? NULL : u->first + offset, .offset = offset, .size = size };
+        struct part p = { .number = i, .bytes = u->first + offset, .size = size };
 
         if (send_part(u, &p, err) < 0)
             return -1;
@@ -503,47 +532,6 @@ static const struct upload_ops upload_ops = {
     .free = do_free,
 };
 
-/* Uploads that share memory are a convenience: they must have plenty of it. */
-static int check_share(const struct s3_upload *u, uint64_t expected, struct err *err)
-{
-    char memory[TEXT_SHORT];
-
-    if (u->memory >= 2 * u->plan.part_size && expected <= s3_plan_capacity(&u->plan) / 4)
-        return 0;
-    err_set(err, ERR_CONFIG, "%s of memory are too little for each of several uploads at once",
-            text_size(memory, u->memory));
-    err_hint(err, "raise SFB_S3_MEMORY, or let it be a file first");
-    return -1;
-}
-
-/* Rather now than after hours. */
-static int check_capacity(const struct s3_upload *u, uint64_t expected, struct err *err)
-{
-    uint64_t most = s3_plan_capacity(&u->plan);
-    char wanted[TEXT_SHORT], carried[TEXT_SHORT], memory[TEXT_SHORT];
-
-    text_size(wanted, expected);
-    text_size(carried, most);
-    if (expected <= most) {
-        if (expected > most / 5 * 2) /* what does not compress is so much more */
-            log_warn("a stream in this memory carries %s, and about %s are expected, if it compresses as most does: "
-                     "a larger SFB_S3_MEMORY carries more",
-                     carried, wanted);
-        return 0;
-    }
-    err_set(err, ERR_CONFIG, "about %s are expected, and a stream of %u parts in %s of memory carries %s", wanted,
-            u->plan.max_parts, text_size(memory, u->memory), carried);
-    err_hint(err, "raise SFB_S3_MEMORY, or let it be a file first, which has no such limit");
-    return -1;
-}
-
-static int check_memory(const struct s3_upload *u, const struct upload_params *p, struct err *err)
-{
-    if (u->fd)
-        return 0;
-    return p->share > 1 ? check_share(u, p->expected_size, err) : check_capacity(u, p->expected_size, err);
-}
-
 struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct upload_params *p, struct err *err)
 {
     struct s3_upload *u = calloc(1, sizeof *u);
@@ -571,7 +559,7 @@ struct upload *s3_upload_begin(struct store_s3 *s, const char *key, const struct
         err_no_memory(err);
         goto fail;
     }
-    if (check_memory(u, p, err) < 0)
+    if (!u->fd && s3_plan_check(&u->plan, u->memory, p->share > 1, p->expected_size, err) < 0)
         goto fail;
     if (u->fd && start_following(u, err) < 0)
         goto fail;

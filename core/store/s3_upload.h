@@ -50,6 +50,10 @@ void s3_plan_make(uint64_t expected_size, unsigned max_parts, unsigned parallel,
 /* How large the object can become at most. */
 uint64_t s3_plan_capacity(const struct s3_plan *p);
 
+/* Is it enough for a stream of the expected size, in memory that it has alone or shares? Rather asked now than after
+ * hours: ERR_CONFIG, or a warning when it is near. */
+int s3_plan_check(const struct s3_plan *p, uint64_t memory, bool shared, uint64_t expected, struct err *err);
+
 /* The size of part `number` (from 1). All parts are alike, as R2 and others want them, until three quarters of the
  * numbers are used up: then the expectation was far too low, and they grow, so that the upload ends well on most servers. */
 uint64_t s3_plan_part_size(const struct s3_plan *p, unsigned number);

@@ -290,7 +290,14 @@ int upload_advance(struct upload *u, uint64_t size, struct err *err)
 {
     if (!u->from_file)
         return err_set(err, ERR_INTERNAL, "this upload has no file");
-    return u->ops->advance(u, size, err);
+    return u->ops->advance(u, size, false, err);
+}
+
+int upload_end(struct upload *u, uint64_t size, struct err *err)
+{
+    if (!u->from_file)
+        return err_set(err, ERR_INTERNAL, "this upload has no file");
+    return u->ops->advance(u, size, true, err);
 }
 
 int upload_finish(struct upload *u, struct store_result *out, struct err *err)
@@ -321,7 +328,7 @@ int store_upload_file(struct store *s, const char *key, int fd, const struct upl
     params.fd = fd;
     params.expected_size = (uint64_t)size;
     u = upload_begin(s, key, &params, err);
-    if (u && upload_advance(u, (uint64_t)size, err) == 0 && upload_finish(u, out, err) == 0)
+    if (u && upload_end(u, (uint64_t)size, err) == 0 && upload_finish(u, out, err) == 0)
         rc = 0;
     upload_free(u);
     return rc;

@@ -190,8 +190,10 @@ int upload_hold(struct upload *u, uint64_t size, struct err *err);
 
 /* With an fd: its first `size` bytes are there, and but for the first part's will not change. Never waits. -1 as above. */
 int upload_advance(struct upload *u, uint64_t size, struct err *err);
+/* It is whole, of that size, and nothing in it will change: what is left is sent, the first part last. Never waits. */
+int upload_end(struct upload *u, uint64_t size, struct err *err);
 
-/* All has been written (and, with an fd, advanced): waits for the parts, sends the first, completes, compares. After it,
+/* All has been written (or, with an fd, it has ended): waits for the parts, sends the first, completes, compares. After it,
  * whatever it returned, only upload_free. */
 int upload_finish(struct upload *u, struct store_result *out, struct err *err);
 
@@ -199,6 +201,6 @@ int upload_finish(struct upload *u, struct store_result *out, struct err *err);
  * the bucket's lifecycle clears it. NULL is fine. */
 void upload_free(struct upload *u);
 
-/* A finished file, which fd is open for: begin, advance, finish. */
+/* A finished file, which fd is open for: begin, end, finish. */
 int store_upload_file(struct store *s, const char *key, int fd, const struct upload_params *p, struct store_result *out,
                       struct err *err);

@@ -162,8 +162,9 @@ static int do_patch(struct upload *up, uint64_t offset, const void *bytes, size_
 }
 
 /* A file is copied when it is finished: its beginning may change until then, and a disk has no reason to hurry. */
-static int do_advance(struct upload *up, uint64_t size, struct err *err)
+static int do_advance(struct upload *up, uint64_t size, bool whole, struct err *err)
 {
+    (void)whole;
     (void)err;
     up->available = size > up->available ? size : up->available;
     return 0;

@@ -32,7 +32,7 @@ struct upload_ops {
     int (*write)(struct upload *u, const void *bytes, size_t n, struct err *err);
     int (*patch)(struct upload *u, uint64_t offset, const void *bytes, size_t n, struct err *err);
     int (*hold)(struct upload *u, uint64_t size, struct err *err); /* NULL: all of it can change to the end */
-    int (*advance)(struct upload *u, uint64_t size, struct err *err);
+    int (*advance)(struct upload *u, uint64_t size, bool whole, struct err *err);
     int (*finish)(struct upload *u, struct store_result *out, struct err *err);
     void (*free)(struct upload *u);
 };

@@ -202,7 +202,7 @@ static int do_follow(void)
             goto out;
     if (args[2] && os_pwrite(p.fd, args[2], strlen(args[2]), (uint64_t)number("TOOL_PATCH_AT", 0), args[1], &err) < 0)
         goto out;
-    if (upload_advance(u, (uint64_t)st.st_size, &err) == 0)
+    if (upload_end(u, (uint64_t)st.st_size, &err) == 0)
         rc = upload_finish(u, &r, &err);
 out:
     upload_free(u);

@@ -79,6 +79,38 @@ static void a_file_is_summed_up(void **state)
     close(fd);
 }
 
+static void several_ranges_at_once(void **state)
+{
+    struct digest_range ranges[] = {
+        { .which = DIGEST_MD5, .offset = 1, .n = 3 },
+        { .which = DIGEST_SHA256, .offset = 1, .n = 3 },
+        { .which = DIGEST_XXH3, .offset = 2, .n = UINT64_MAX },
+        { .which = DIGEST_XXH3 | DIGEST_SHA256, .offset = 9, .n = 2 },
+    };
+    struct digest *d = digest_new(DIGEST_XXH3);
+    int fd = open("ranges", O_RDWR | O_CREAT, 0600);
+    struct digest_sum again;
+    struct err err = { 0 };
+
+    (void)state;
+    assert_int_equal(write(fd, "xabcx", 5), 5);
+    assert_int_equal(digest_ranges(fd, ranges, 4, "file", &err), 0);
+    assert_memory_equal(ranges[0].sum.md5, "\x90\x01\x50\x98", 4); /* RFC 1321's of "abc" */
+    assert_memory_equal(ranges[1].sum.sha256, "\xba\x78\x16\xbf", 4);
+    digest_put(d, "b", 1);
+    digest_put(d, "cx", 2);
+    digest_end(d, &again);
+    assert_memory_equal(ranges[2].sum.xxh3, again.xxh3, sizeof again.xxh3);
+    digest_put(d, "bcX", 3);
+    digest_end(d, &again);
+    assert_memory_not_equal(ranges[2].sum.xxh3, again.xxh3, sizeof again.xxh3);
+    assert_int_equal(ranges[3].sum.bytes, 0);
+    digest_free(d);
+    close(fd);
+    assert_int_equal(digest_ranges(-1, ranges, 4, "my.dump", &err), -1);
+    assert_int_equal(err.class, ERR_IO);
+}
+
 static void a_file_that_fails_is_named(void **state)
 {
     struct digest_sum sum;
@@ -96,6 +128,7 @@ int main(void)
         PROMISE("MD5 and SHA-256 are what the standards say", sums_are_the_standards),
         PROMISE("a sum that was not asked for is zeros", what_is_not_asked_for_is_zero),
         PROMISE_IN_DIR("a file's sums are those of its bytes, and of a part those of the part", a_file_is_summed_up),
+        PROMISE_IN_DIR("several ranges of a file are summed up at once, each by its own sum", several_ranges_at_once),
         PROMISE("a file that can't be read is named", a_file_that_fails_is_named),
     };
     return RUN_PROMISES(tests);

@@ -2,7 +2,11 @@
 /* test_witness.c - what passes a witness is known as well as what was read back. */
 #include "test/unit/unit.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <unistd.h>
+
+#include "core/io/digest.h"
 #include "core/pg/witness.h"
 #include "test/unit/archive_build.h"
 #include "test/unit/archive_memory.h"
@@ -120,12 +124,104 @@ static void given_up(void **state)
     free(out.bytes);
 }
 
+/* As a backup's file grows: written by us, step by step, and read back by the witness. The contents change in the end. */
+static int grow(const char *bytes, size_t n, size_t step, size_t contents, struct walk_result *out, uint8_t sum[16],
+                struct err *err)
+{
+    int fd = open("growing", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    struct witness *w = witness_follow(fd, contents, "growing", 2, err);
+    int rc = 0;
+
+    for (size_t at = 0; rc == 0 && at < n; at += step) {
+        size_t piece = n - at < step ? n - at : step;
+
+        assert_int_equal(write(fd, bytes + at, piece), piece);
+        rc = witness_advance(w, at + piece, err);
+    }
+    if (rc == 0)
+        rc = witness_finish(w, out, err);
+    if (rc == 0)
+        witness_sum(w, sum);
+    witness_free(w);
+    close(fd);
+    return rc;
+}
+
+static void a_growing_file(void **state)
+{
+    static const size_t steps[] = { 7777, 1 << 20, SIZE_MAX / 2 };
+    size_t contents;
+
+    (void)state;
+    for (size_t s = 0; s < 3; s++) {
+        struct digest *d = digest_new(DIGEST_XXH3);
+        struct memory_sink out = { 0 };
+        struct walk_result seen, read;
+        struct digest_sum expected;
+        struct err err = { 0 };
+        uint8_t sum[16];
+
+        make_archive(&out, ARCHIVE_GZIP, &err);
+        assert_int_equal(memory_walk(out.bytes, out.n, 2, &read, &err), 0);
+        contents = read.toc.data_at;
+        assert_int_equal(grow((char *)out.bytes, out.n, steps[s], contents, &seen, sum, &err), 0);
+        assert_true(tally_same(&seen.tables, &read.tables));
+        digest_put(d, out.bytes + contents, out.n - contents);
+        digest_end(d, &expected);
+        assert_memory_equal(sum, expected.xxh3, sizeof sum);
+        walk_result_release(&seen);
+        walk_result_release(&read);
+        digest_free(d);
+        free(out.bytes);
+    }
+}
+
+static void a_growing_file_that_is_damaged(void **state)
+{
+    struct memory_sink out = { 0 };
+    struct walk_result seen;
+    struct err err = { 0 };
+    uint8_t sum[16];
+
+    (void)state;
+    make_archive(&out, ARCHIVE_GZIP, &err);
+    for (size_t cut = out.n - 1; cut > 0; cut = cut * 2 / 3) { /* it stops growing */
+        assert_int_equal(grow((char *)out.bytes, cut, 100000, 1000, &seen, sum, &err), -1);
+        assert_int_equal(err.class, ERR_DAMAGED);
+        err_clear(&err);
+    }
+    for (size_t at = out.n / 10; at < out.n; at += out.n / 10) {
+        out.bytes[at] ^= 4;
+        assert_int_equal(grow((char *)out.bytes, out.n, 100000, 1000, &seen, sum, &err), -1);
+        assert_int_equal(err.class, ERR_DAMAGED);
+        err_clear(&err);
+        out.bytes[at] ^= 4;
+    }
+    free(out.bytes);
+}
+
+/* The writer has trouble of his own while the witness waits for more. */
+static void a_growing_file_is_given_up(void **state)
+{
+    struct err err = { 0 };
+    int fd = open("growing", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    struct witness *w = witness_follow(fd, 1000, "growing", 2, &err);
+
+    (void)state;
+    assert_int_equal(witness_advance(w, 0, &err), 0);
+    witness_free(w);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         PROMISE("what passes is counted as what is read", same_as_read),
         PROMISE("what is not whole is found out while it passes", damage),
         PROMISE("a witness can be left at any time", given_up),
+        PROMISE_IN_DIR("a file that grows is read back, counted and summed up", a_growing_file),
+        PROMISE_IN_DIR("what is not whole in it is found out", a_growing_file_that_is_damaged),
+        PROMISE_IN_DIR("a file that stops growing does not keep its witness", a_growing_file_is_given_up),
     };
 
     signal(SIGPIPE, SIG_IGN); /* as main() has it */
