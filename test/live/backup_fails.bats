@@ -197,7 +197,10 @@ audited() { has "$(tail -n 1 "$T/log/signupflow-backup-audit.log")" "^\[[-0-9 :]
         sfb_wait
         failed_with 4
         audited
-        has "$output" 'Verifying backup integrity'
+        case $format in # a custom archive is read back while it grows
+            custom) has "$stderr" 'read twice|offset' ;;
+            sql) has "$output" 'Verifying backup integrity' ;;
+        esac
         has_not "$output" 'verification successful'
     done
 }
