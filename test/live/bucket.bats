@@ -84,12 +84,13 @@ KEYS
     for who in "$S3_KEY $S3_SECRET" 'BACKUPKEY00000000000 backup-secret-0123456789'; do
         # shellcheck disable=SC2086 # two words
         s3_environment $who
-        for moment in $((MONDAY - 2)) $((MONDAY)) $((MONDAY + 2)) $((MONDAY + 5 * DAY - 2)) $((MONDAY + 5 * DAY)) $((MONDAY + 7 * DAY)); do
+        for moment in $((MONDAY - 2)) $((MONDAY)) $((MONDAY + 2)) $((MONDAY + 5 * DAY - 2)) $((MONDAY + 5 * DAY)) $((MONDAY + 7 * DAY - 2)) \
+            $((MONDAY + 7 * DAY)); do
             TZ=Pacific/Kiritimati at "$moment" run -0 --separate-stderr sfb backup -f sql # as its text tells no time
             grep 'Promoted' <<<"$output" >>"$T/promoted" || echo none >>"$T/promoted"
         done
         s3_environment
-        [ "$(tr -d ' ' <"$T/promoted" | tr '\n' ' ')" = 'Promoted:weekly,monthly Promoted:weekly none none Promoted:monthly Promoted:weekly ' ]
+        [ "$(tr -d ' ' <"$T/promoted" | tr '\n' ' ')" = 'Promoted:weekly,monthly Promoted:weekly none none Promoted:monthly none Promoted:weekly ' ]
         [ "$(dumps | grep weekly | grep -o '2025....-' | tr '\n' ' ')" = '20251026- 20251027- 20251103- ' ]
         [ "$(dumps | grep monthly | grep -o '2025....-' | tr '\n' ' ')" = '20251026- 20251101- ' ]
         for key in $(keys); do tool "s3://$SFB_BUCKET" delete "$key"; done

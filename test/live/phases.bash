@@ -47,14 +47,16 @@ new_bucket() {
     proxy_rules '[]'
     AWS_ENDPOINT_URL_S3=$PROXY
 }
+rule() { # PHASE '"do": ...'
+    local method target skip
+    read -r method target skip <<<"$1"
+    echo "{\"method\": \"$method\", \"target\": \"$target\", \"skip\": ${skip:-0}, $2}"
+}
 # What happens, to the first request of each phase: each '"do": ...' PHASE...
 each() {
-    local what=$1 phase method target skip rules=
+    local what=$1 rules=
     shift
-    for phase; do
-        read -r method target skip <<<"$phase"
-        rules+="${rules:+, }{\"method\": \"$method\", \"target\": \"$target\", \"skip\": ${skip:-0}, $what}"
-    done
+    for phase; do rules+="${rules:+, }$(rule "$phase" "$what")"; done
     proxy_rules "[$rules]"
 }
 error() { # STATUS CODE [MORE]
@@ -62,7 +64,7 @@ error() { # STATUS CODE [MORE]
 }
 # It did happen, in each of them: happened WHAT PHASE...
 happened() {
-    local what=$1 phase method target
+    local what=$1 method target
     shift
     for phase; do
         read -r method target _ <<<"$phase"

@@ -14,61 +14,84 @@ teardown() { phases_teardown; }
 
 # ---- faults ---------------------------------------------------------------------------------------------------------
 
-# What passes, NAME and rule. A corrupted body is the server's to refuse.
-faults() {
-    cat <<FAULTS
-reset "do": "reset"
-lose "do": "lose"
-delay "do": "delay", "seconds": 0.3
-corrupt "do": "corrupt", "after": 3
-answer $(error 500 InternalError)
-answer $(error 503 SlowDown ', "headers": {"Retry-After": "1"}')
-answer $(error 400 RequestTimeout)
-answer "do": "answer", "status": 307, "headers": {"Location": "https://localhost:$S3_PORT/"}
-FAULTS
+# What passes, by the name it has in the proxy's log. A corrupted body is the server's to refuse.
+faults=(reset lose delay corrupt 500 503 400 307)
+rule_of() {
+    case $1 in
+        500) error 500 InternalError ;;
+        503) error 503 SlowDown ', "headers": {"Retry-After": "1"}' ;;
+        400) error 400 RequestTimeout ;;
+        307) echo '"do": "answer", "status": 307, "headers": {"Location": "https://localhost:'"$S3_PORT"'/"}' ;;
+        delay) echo '"do": "delay", "seconds": 0.3' ;;
+        corrupt) echo '"do": "corrupt", "after": 3' ;;
+        *) echo '"do": "'"$1"'"' ;;
+    esac
+}
+# The table is walked along its diagonals: in turn N each phase has another fault, and in eight turns each has had each. make
+# check takes two turns, make check-faults all: turns COUNT
+turns() { if [ -n "${SFB_TEST_KILLS-}" ]; then seq 0 7; else seq 0 3 "$((3 * $1 - 3))"; fi; }
+# begin_turn N PHASE...; then end_turn N PHASE...: each has really happened, and what it happened to was done in the end
+begin_turn() {
+    local n=$1 rules=
+    shift
+    for phase; do
+        rules+="${rules:+, }$(rule "$phase" "$(rule_of "${faults[n % 8]}")")"
+        n=$((n + 1))
+    done
+    proxy_rules "[$rules]"
+}
+end_turn() {
+    local n=$1 fault
+    shift
+    for phase; do
+        fault=${faults[n % 8]}
+        n=$((n + 1))
+        if [[ $fault == [345]* ]]; then
+            in_log "^${phase% *} [^ ]*${phase#* }[^ ]* $fault answer( |$)"
+        else
+            happened "$fault" "$phase"
+        fi || { echo "$fault did not happen to: $phase" >&2; return 1; }
+    done
+    proxy_rules '[]'
 }
 
 @test "what passes by itself, in every phase of a backup: it is in the bucket, whole, and promoted" {
-    n=0
-    while read -r name what; do
-        new_bucket $((n += 1))
-        each "$what" "${backup_phases[@]}" "$look" "${copy_phases[@]}"
+    phases=("${backup_phases[@]}" "$look" "${copy_phases[@]}")
+    for n in $(turns 2); do
+        new_bucket "$n"
+        begin_turn "$n" "${phases[@]}"
         run -0 --separate-stderr sfb backup
-        happened "$name" "${backup_phases[@]}" "$look" "${copy_phases[@]}"
+        end_turn "$n" "${phases[@]}"
         has_not "$output$stderr" 'no weekly copy'
-        proxy_rules '[]'
         for tier in daily weekly monthly; do whole $tier 1; done
         nothing_open
         rm -rf "${CACHE:?}"/* "${SFB_STATE_DIR:?}"/*
-    done < <(faults)
-    [ $n = 8 ]
+    done
 }
 
 @test "what passes by itself, in every phase of a stream" {
-    n=0
-    while read -r name what; do
-        new_bucket $((n += 1))
-        each "$what" "${backup_phases[@]}" "${copy_phases[@]}"
+    phases=("${backup_phases[@]}" "$look" "${copy_phases[@]}")
+    for n in $(turns 1); do
+        new_bucket "$n"
+        begin_turn "$n" "${phases[@]}"
         run -0 --separate-stderr sfb backup --stream --no-read-back
-        happened "$name" "${backup_phases[@]}" "${copy_phases[@]}"
-        proxy_rules '[]'
+        end_turn "$n" "${phases[@]}"
         for tier in daily weekly; do whole $tier 1; done
         nothing_open
         rm -rf "${SFB_STATE_DIR:?}"/*
-    done < <(faults | if [ -n "${SFB_TEST_KILLS-}" ]; then cat; else sed -n '2p;5p'; fi)
+    done
 }
 
 @test "what passes by itself, in every phase of a restore: the database is the same" {
     direct sfb backup >/dev/null
     rm -r "${CACHE:?}"/*
-    while read -r name what; do
+    for n in $(turns 2); do
         db_drop copy
-        db_new copy
-        each "$what" "${restore_phases[@]}"
+        begin_turn "$n" "${restore_phases[@]}"
         run -0 --separate-stderr sfb restore --force latest@daily
-        happened "$name" "${restore_phases[@]}"
+        end_turn "$n" "${restore_phases[@]}"
         same_content copy "$ROOT/content"
-    done < <(faults)
+    done
     [ -z "$(find "$WORK" -name '*fetched*')" ]
     # and what is not sent as it was stored is not taken, if it can't be had otherwise
     proxy_rules '[{"method": "GET", "target": "daily/.*dump", "do": "spoil", "after": 3000000, "times": -1}]'
@@ -79,16 +102,13 @@ FAULTS
 @test "what passes by itself, in every phase of a prune: what has expired is gone, nothing else" {
     export SFB_KEEP_AT_LEAST=1
     direct sfb backup --retention-days 1 >/dev/null
-    direct sfb backup --retention-days 1 >/dev/null
-    keys | grep daily | sort >"$T/both"
-    while read -r name what; do
-        each "$what" "${prune_phases[@]}"
-        SFB_TEST_NOW=$(($(date +%s) + 45 * 3600)) run -0 --separate-stderr sfb prune --yes
-        happened "$name" "${prune_phases[@]}"
-        proxy_rules '[]'
-        whole daily 1
+    for n in $(turns 2); do
         direct sfb backup --retention-days 1 >/dev/null
-    done < <(faults)
+        begin_turn "$n" "${prune_phases[@]}"
+        SFB_TEST_NOW=$(($(date +%s) + 45 * 3600)) run -0 --separate-stderr sfb prune --yes
+        end_turn "$n" "${prune_phases[@]}"
+        whole daily 1
+    done
 }
 
 @test "a fixed key's ExpiredToken is not tried again, in any phase: exit 3, and nothing is left" {
