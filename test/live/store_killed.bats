@@ -173,7 +173,7 @@ terminated() { # PHASE
         if [ "$manifests" = 1 ]; then run -0 sfb verify latest; else run -1 sfb verify latest; fi
         # doctor counts backups, and says what of uploads nobody clears
         run -0 --separate-stderr sfb doctor
-        if [ "$manifests" = 1 ]; then has "$output" '^✅ backups: 1 of production'
+        if [ "$manifests" = 1 ]; then has "$output" '^✅ backups: [12] of production' # the weekly copy, too
         else has "$output" '^⚠️  backups: there is none of production yet$'; fi
         has "$output" '^⚠️  cut uploads: no rule clears the parts'
         has "$output" '^      .*sfb prune --lifecycle --apply'
