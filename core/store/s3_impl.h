@@ -166,6 +166,9 @@ int s3_put_part(struct s3 *s, const char *key, const char *id, unsigned number, 
 /* expected: the ETag that must come of it; NULL: whatever (a copy). */
 int s3_complete_upload(struct s3 *s, const char *key, const char *id, const struct s3_part *parts, unsigned n,
                        const char *expected, uint64_t size, bool if_absent, struct store_result *out, struct err *err);
+/* Every open upload of the key but that one: begun by a request whose answer was lost. Only where listing is allowed; else
+ * the lifecycle clears them. Regardless of signals. */
+void s3_abort_others(struct s3 *s, const char *key, const char *except);
 /* A header's value into out, "" when there is none. */
 void s3_take_header(char *out, size_t size, const struct s3_answer *a, const char *name);
 void s3_take_result(const struct s3_answer *a, struct store_result *out);

@@ -366,6 +366,8 @@ out:
 
         s3_abort_upload(s, to, id, NULL, &ignored);
     }
+    if (twice)
+        s3_abort_others(s, to, id);
     free(parts);
     return rc;
 }

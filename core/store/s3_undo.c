@@ -22,7 +22,7 @@ static void abort_own(struct store_s3 *s, const struct s3_undo *u)
 
 struct others {
     struct s3 *s3;
-    const struct s3_undo *undo;
+    const char *key, *except;
 };
 
 static int abort_other(void *cookie, const struct s3_open_upload *other, struct err *err)
@@ -31,9 +31,17 @@ static int abort_other(void *cookie, const struct s3_open_upload *other, struct 
     struct err ignored = { 0 };
 
     (void)err;
-    if (strcmp(other->key, o->undo->key) == 0 && strcmp(other->id, o->undo->id) != 0)
+    if (strcmp(other->key, o->key) == 0 && strcmp(other->id, o->except) != 0)
         s3_abort_upload(o->s3, other->key, other->id, NULL, &ignored);
     return 0;
+}
+
+void s3_abort_others(struct s3 *s, const char *key, const char *except)
+{
+    struct others others = { s, key, except };
+    struct err ignored = { 0 };
+
+    s3_list_uploads(s, key, true, abort_other, &others, NULL, &ignored);
 }
 
 /* ---- the object ---------------------------------------------------------------------------------------------- */
@@ -66,13 +74,10 @@ static void remove_object(struct store_s3 *s, const struct s3_undo *u)
 
 void s3_undo(struct store_s3 *s, const struct s3_undo *u)
 {
-    struct others others = { s->s3, u };
-    struct err ignored = { 0 };
-
     if (u->id[0]) /* first: then nothing can complete it behind our back */
         abort_own(s, u);
-    if (u->twice) /* only where listing is allowed; else the lifecycle's */
-        s3_list_uploads(s->s3, u->key, true, abort_other, &others, NULL, &ignored);
+    if (u->twice)
+        s3_abort_others(s->s3, u->key, u->id);
     if (u->wrong || u->unsure)
         remove_object(s, u);
 }

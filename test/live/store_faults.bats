@@ -82,6 +82,20 @@ fails() { # CODE RULES WORDS
     has "$stderr" 'hint: there is an object of that name already: if another host'
 }
 
+@test "the answer to the beginning of a copy in parts is lost: none stays open, whether it can be made or not" {
+    tool "$B" file big "$ROOT/thirty" >/dev/null
+    export TOOL_COPY_MOST=8000000
+    proxy_rules '[{"method": "POST", "target": "weekly.*uploads=", "do": "lose"}]'
+    run -0 tool "$B" copy big weekly/big
+    has "$(proxy_log)" 'POST .* 0 lose'
+    nothing_open
+    proxy_rules '[{"method": "POST", "target": "weekly.*uploads=", "do": "lose"},
+                  {"method": "PUT", "target": "weekly.*partNumber=2", "do": "answer", "status": 403,
+                   "body": "<Error><Code>AccessDenied</Code></Error>"}]'
+    run -17 tool "$B" copy big weekly/other
+    nothing_open
+}
+
 @test "the answer to the end is lost, and the server does not know that upload any more" {
     survives '[{"method": "POST", "target": "uploadId=", "do": "lose"},
                {"method": "POST", "target": "uploadId=", "do": "answer", "status": 404,
