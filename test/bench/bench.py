@@ -89,7 +89,7 @@ class Bench:
         self.sfb = os.path.abspath(options.sfb)
 
     def server(self, name, bindir):
-        print(f"bench: filling {name} with {self.options.megabytes} MB", file=sys.stderr)
+        print(f"bench: filling {name} with {self.options.megabytes} MB ({self.options.shape})", file=sys.stderr)
         if bindir.startswith(os.path.expanduser("~")): # where the server's user may not look
             copy = os.path.join(self.base, name + "-programs")
             if not os.path.exists(copy):
@@ -99,7 +99,7 @@ class Bench:
         self.servers.append(server)
         server.psql("-d", "postgres", "-c", "CREATE DATABASE bench")
         server.psql("-d", "bench", "-v", f"mb={self.options.megabytes}", "-f",
-                    os.path.join(os.path.dirname(os.path.abspath(__file__)), "shapes.sql"))
+                    os.path.join(os.path.dirname(os.path.abspath(__file__)), self.options.shape + ".sql"))
         return server
 
     def close(self):
@@ -238,6 +238,7 @@ def main():
     for name in ("sfb", "pg15", "pg17", "aws", "store-tool", "json"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--megabytes", type=int, default=1000)
+    parser.add_argument("--shape", choices=("mixed", "documents"), default="mixed", help="of the database")
     parser.add_argument("--s3-megabytes", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", default="idle,backup15,memory,restore,drill,s3-backup,s3-table,s3-upload,backup17",
@@ -275,7 +276,7 @@ def main():
     finally:
         bench.close()
     with open(options.json, "w", encoding="utf-8") as out:
-        json.dump({"megabytes": options.megabytes, "runs": options.runs, "cpus": os.cpu_count(), "rows": bench.rows}, out, indent=2)
+        json.dump({"megabytes": options.megabytes, "shape": options.shape, "runs": options.runs, "cpus": os.cpu_count(), "rows": bench.rows}, out, indent=2)
         out.write("\n")
 
 
