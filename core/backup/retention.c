@@ -55,7 +55,7 @@ static int compare_items(const void *a, const void *b)
     return *x < *y ? -1 : 1;
 }
 
-static struct standing *find_standings(const struct retention_item *items, size_t n)
+static struct standing *find_standings(const struct retention_item *items, size_t n, time_t now)
 {
     const struct retention_item **sorted = calloc(n + 1, sizeof *sorted);
     struct standing *standings = calloc(n + 1, sizeof *standings);
@@ -78,7 +78,8 @@ static struct standing *find_standings(const struct retention_item *items, size_
         standings[sorted[i] - items] = (struct standing){ seen.good - copy, seen.newest };
         if (!sorted[i]->good || copy)
             continue;
-        if (seen.good++ == 0)
+        seen.good++;
+        if (seen.newest == 0 && sorted[i]->started < now + DAY) /* a clock that was wrong once says nothing of today */
             seen.newest = sorted[i]->started;
         seen.last = sorted[i]->started;
     }
@@ -122,7 +123,7 @@ static void judge(const struct retention_item *item, const struct standing *stan
                 policy->keep_at_least);
         return;
     }
-    stale = (double)(now - standing->newest_good) / 3600;
+    stale = (double)(now - (standing->newest_good > 0 ? standing->newest_good : item->started)) / 3600;
     if (policy->stale_hours > 0 && stale > policy->stale_hours && !policy->even_if_failing) {
         verdict(v, true, "%s, %ld days old, limit %d, but no good backup for %.0f hours", tier, age, limit, stale);
         return;
@@ -134,7 +135,7 @@ struct retention_verdict *retention_plan(const struct retention_item *items, siz
                                          const struct retention_policy *policy, time_t now, struct err *err)
 {
     struct retention_verdict *verdicts = calloc(n + 1, sizeof *verdicts);
-    struct standing *standings = find_standings(items, n);
+    struct standing *standings = find_standings(items, n, now);
 
     if (verdicts == NULL || standings == NULL) {
         free(verdicts);

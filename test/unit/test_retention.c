@@ -124,6 +124,16 @@ static void failing(void **state)
     assert_int_equal(kept(items, 40, &retention_contract), 28);
 }
 
+static void future(void **state)
+{
+    struct retention_item items[41];
+
+    (void)state;
+    fill_daily(items, 40, 10);
+    items[40] = backup_of("production", TIER_DAILY, -3650, 30); /* of a day on which the clock was wrong */
+    assert_int_equal(kept(items, 41, &retention_contract), 41);
+}
+
 static void apart(void **state)
 {
     struct retention_item items[11];
@@ -149,6 +159,7 @@ int main(void)
         PROMISE("so many good backups stay, however old, and bad ones do not count among them", at_least),
         PROMISE("copies of one backup in several tiers count as one", copies),
         PROMISE("nothing expires while no new backups come", failing),
+        PROMISE("a backup from the future does not hide that no new ones come", future),
         PROMISE("one environment's backups do not count for another's", apart),
         PROMISE("an empty store has an empty plan", nothing),
     };
