@@ -35,7 +35,7 @@ static bool is_ours(const char *id)
 /* Putting a configuration replaces all of it, and struct s3_rule does not hold everything that a rule may say. */
 static bool is_beyond_us(const struct s3_rule *rule)
 {
-    return rule->narrowed || rule->dated || rule->moves;
+    return rule->narrowed || rule->dated || rule->moves || rule->more;
 }
 
 /* "s3://bucket/a/b" -> "a/b"; "" without one */

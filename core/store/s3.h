@@ -67,6 +67,7 @@ struct s3_rule {
     char id[256], prefix[1025];
     bool enabled;
     bool narrowed;   /* by tags or sizes as well */
+    bool more;       /* it says something that is not in here */
     bool dated;      /* expires on a date */
     int expire_days; /* 0: it does not expire objects by age */
     int noncurrent_days;

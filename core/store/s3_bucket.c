@@ -153,6 +153,12 @@ int s3_get_encryption(struct s3 *s, struct s3_encryption *out, bool *denied, str
 
 /* ---- lifecycle ----------------------------------------------------------------------------------------------- */
 
+/* An element that only holds others, or an ExpiredObjectDeleteMarker of false. */
+static bool says_nothing(const char *text)
+{
+    return text[strspn(text, " \t\r\n")] == '\0' || strcmp(text, "false") == 0;
+}
+
 static void read_element(struct s3_rule *r, const struct xml *x)
 {
     const char *text = x->text.data;
@@ -175,6 +181,8 @@ static void read_element(struct s3_rule *r, const struct xml *x)
         r->abort_days = to_int(text);
     else if (xml_is(x, "Transition") || xml_is(x, "NoncurrentVersionTransition"))
         r->moves = true;
+    else if (!says_nothing(text))
+        r->more = true;
 }
 
 static int read_rules(const struct s3_answer *a, struct s3_rule *rules, size_t *n, struct err *err)
@@ -254,7 +262,7 @@ int s3_put_lifecycle(struct s3 *s, const struct s3_rule *rules, size_t n, bool *
 
     buf_init(&body, MAX_BODY);
     for (size_t i = 0; i < n; i++)
-        if (rules[i].narrowed || rules[i].moves || rules[i].dated) {
+        if (rules[i].narrowed || rules[i].moves || rules[i].dated || rules[i].more) {
             err_set(err, ERR_CONFIG, "the lifecycle rule %s of s3://%s says more than sfb can write", rules[i].id,
                     s->bucket);
             err_hint(err, "add sfb's rules by hand, so that this one is kept as it is");

@@ -405,6 +405,14 @@ END
     has "$output" '^delete-staging-backups-after-7-days prefix=staging/daily/ enabled=1 days=7 '
     has "$output" '^abort-unfinished-uploads-after-2-days prefix= enabled=1 days=0 abort=2'
     has "$output" '^parts & pieces '
+    # what would be lost when it is put back: then nothing is
+    for more in '<NewerNoncurrentVersions>5</NewerNoncurrentVersions>' '<SomethingNew>1</SomethingNew>'; do
+        theirs="<Rule><ID>theirs</ID><Filter><Prefix>x/</Prefix></Filter><Status>Enabled</Status><NoncurrentVersionExpiration>$more"
+        proxy_rules '[{"method": "GET", "target": "lifecycle", "do": "answer", "status": 200, "body": "<LifecycleConfiguration>'"$theirs"'<NoncurrentDays>3</NoncurrentDays></NoncurrentVersionExpiration></Rule></LifecycleConfiguration>"}]'
+        AWS_ENDPOINT_URL_S3=$PROXY run -3 --separate-stderr sfb prune --lifecycle --apply
+        has "$stderr" 'a lifecycle rule "theirs" that sfb could not put back as it is'
+        has_not "$(cat "$PROXY_LOG")" '^PUT'
+    done
     run -7 sfb prune --apply
     SFB_BUCKET=file://$T/store run -7 --separate-stderr sfb prune --lifecycle --apply
     has "$stderr" 'lifecycle rules are for buckets'
