@@ -31,6 +31,8 @@ void os_file_discard(struct os_file *f);                /* fine when closed or c
 
 /* Removes ".*.partial-PID" files in dir whose final name starts with prefix and whose process is gone. Best effort. */
 void os_sweep_partials(const char *dir, const char *prefix);
+/* Of any name, where other hosts write too, whose locks may not be seen here: only what nobody wrote to for so long. */
+void os_sweep_old_partials(const char *dir, int seconds);
 
 /* All of fd, however many calls it takes. ERR_SPACE when the disk is full. `what` names the file for the message. */
 int os_write(int fd, const void *bytes, size_t n, const char *what, struct err *err);

@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/text.h"
@@ -162,9 +163,10 @@ void os_file_discard(struct os_file *f)
 
 /* ---- sweeping ------------------------------------------------------------------------------------------------ */
 
-/* Nobody has it open (then its lock would be held) and its process is no more. */
-static bool abandoned(int dir, const char *name, pid_t owner)
+/* Nobody has it open (then its lock would be held), its process is no more, and nobody has written to it for that long. */
+static bool abandoned(int dir, const char *name, pid_t owner, int seconds)
 {
+    struct stat st;
     bool free_to_take;
     int fd;
 
@@ -173,12 +175,13 @@ static bool abandoned(int dir, const char *name, pid_t owner)
     fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return false;
-    free_to_take = flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    free_to_take = (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && fstat(fd, &st) == 0 &&
+                   time(NULL) - st.st_mtime >= seconds;
     close(fd);
     return free_to_take;
 }
 
-void os_sweep_partials(const char *dir, const char *prefix)
+static void sweep(const char *dir, const char *prefix, int seconds)
 {
     DIR *d = opendir(dir);
     struct dirent *entry;
@@ -187,10 +190,20 @@ void os_sweep_partials(const char *dir, const char *prefix)
         return;
     while ((entry = readdir(d)) != NULL) {
         pid_t owner = partial_owner(entry->d_name);
-        if (owner > 0 && text_starts(entry->d_name + 1, prefix) && abandoned(dirfd(d), entry->d_name, owner))
+        if (owner > 0 && text_starts(entry->d_name + 1, prefix) && abandoned(dirfd(d), entry->d_name, owner, seconds))
             unlinkat(dirfd(d), entry->d_name, 0);
     }
     closedir(d);
+}
+
+void os_sweep_partials(const char *dir, const char *prefix)
+{
+    sweep(dir, prefix, 0);
+}
+
+void os_sweep_old_partials(const char *dir, int seconds)
+{
+    sweep(dir, "", seconds);
 }
 
 /* ---- whole small files --------------------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include "core/store/store_impl.h"
 
 #define PIECE (256 * 1024)
+#define ABANDONED 86400 /* seconds: a partial file that nobody has written to for so long */
 
 struct store_dir {
     struct store store;
@@ -221,6 +222,8 @@ static int make_parent(const char *path, struct err *err)
         err_reclass(err, ERR_STORE);
         err_hint(err, "is the store's disk mounted, and may this user write there? `sfb doctor` looks");
     }
+    if (rc == 0)
+        os_sweep_old_partials(dir, ABANDONED); /* of runs that were killed */
     free(dir);
     return rc;
 }

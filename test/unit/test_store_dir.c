@@ -2,6 +2,8 @@
 #include "test/unit/unit.h"
 
 #include <fcntl.h>
+#include <sys/wait.h>
+#include <time.h>
 #include "core/store/store.h"
 
 static struct store *store;
@@ -235,6 +237,51 @@ static void urls(void **state)
     assert_int_equal(err.class, ERR_CONFIG);
 }
 
+static pid_t ended_process(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(0);
+    waitpid(pid, NULL, 0);
+    return pid;
+}
+
+/* Of a file that somebody was writing `days` ago. */
+static char *leave_partial(const char *key, pid_t pid, int days)
+{
+    struct timespec times[2] = { { .tv_sec = time(NULL) - (time_t)days * 86400 - 10 } };
+    char *path = NULL;
+    int fd;
+
+    times[1] = times[0];
+    assert_true(asprintf(&path, "a/.%s.partial-%d", key, (int)pid) > 0);
+    fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(futimens(fd, times), 0);
+    close(fd);
+    return path;
+}
+
+/* Who writes from another host can't be seen, and its locks may not be. */
+static void abandoned(void **state)
+{
+    char *dead, *recent, *alive;
+
+    (void)state;
+    put("a/first", "x");
+    dead = leave_partial("dead.dump", ended_process(), 1);
+    recent = leave_partial("recent.dump", ended_process(), 0);
+    alive = leave_partial("alive.dump", getppid(), 9);
+    put("a/second", "x");
+    assert_int_not_equal(access(dead, F_OK), 0);
+    assert_int_equal(access(recent, F_OK), 0);
+    assert_int_equal(access(alive, F_OK), 0);
+    free(dead);
+    free(recent);
+    free(alive);
+}
+
 #define IN_STORE(sentence, function)           \
     {                                          \
         sentence, function, enter, leave, NULL \
@@ -248,6 +295,7 @@ int main(void)
         IN_STORE("a listing is in the order of the keys' bytes, as S3's", listing),
         IN_STORE("an upload appears when it is finished, its beginning changed at last", streaming),
         IN_STORE("an upload that was given up leaves nothing", given_up),
+        IN_STORE("what a killed run was writing is cleared a day later, by the next one", abandoned),
         IN_STORE("a file goes up and comes down", from_file),
         IN_STORE("keys don't leave the store", bad_keys),
         IN_STORE("what was not asked for at open is refused", rights),
