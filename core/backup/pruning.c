@@ -165,6 +165,8 @@ int pruning_execute(const struct pruning_params *p, const struct pruning *plan, 
     for (size_t i = 0; i < plan->catalog.n; i++) {
         struct err trouble = { 0 };
 
+        if (os_check_interrupt(err) < 0)
+            return -1;
         if (plan->verdicts[i].keep || delete_one(p, &plan->catalog.items[i], plan->verdicts[i].reason, &trouble) == 0)
             continue;
         if (rc == 0)

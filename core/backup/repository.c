@@ -367,6 +367,17 @@ int repository_keys(const struct catalog_item *item, char **keys, struct err *er
     return err_no_memory(err);
 }
 
+/* Without its manifest it is no backup any more: then a signal does not keep the rest of it. */
+static int delete_key(struct store *store, const char *key, bool begun, struct err *err)
+{
+    int rc = store_delete(store, key, err);
+
+    if (rc == 0 || !begun || err->class != ERR_SIGNAL)
+        return rc;
+    err_clear(err);
+    return store_withdraw(store, key, err);
+}
+
 int repository_delete(struct store *store, const struct catalog_item *item, struct err *err)
 {
     char *keys[REPOSITORY_KEYS] = { NULL };
@@ -374,7 +385,7 @@ int repository_delete(struct store *store, const struct catalog_item *item, stru
 
     for (size_t i = 0; i < REPOSITORY_KEYS && keys[i] != NULL; i++) {
         if (rc == 0)
-            rc = store_delete(store, keys[i], err);
+            rc = delete_key(store, keys[i], i > 0, err);
         free(keys[i]);
     }
     return rc;

@@ -268,7 +268,7 @@ static int wait_for(double seconds, const struct s3_call *c, struct err *err)
     while ((left = end - clock_monotonic()) > 0) {
         if (c->cancel && atomic_load(c->cancel))
             return -1; /* err still says what went wrong first */
-        if (os_interrupted()) {
+        if (!c->regardless && os_interrupted()) {
             err_clear(err);
             return os_check_interrupt(err);
         }

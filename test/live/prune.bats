@@ -270,6 +270,21 @@ direct() { AWS_ENDPOINT_URL_S3=https://localhost:$S3_PORT "$@"; }
 }
 in_log() { grep -qE "$1" "$PROXY_LOG"; }
 
+@test "a signal between manifest and dump: that one goes whole, the next one stays" {
+    expired_in_bucket
+    proxy_rules '[{"method": "DELETE", "target": "dump$", "do": "stall"}]'
+    SFB_KEEP_AT_LEAST=1 SFB_TEST_NOW=$NOW sfb_start prune
+    wait_for 30 in_log 'DELETE .*dump'
+    kill -TERM "$PID"
+    sfb_wait
+    [ "$status" = 143 ]
+    has "$stderr" 'SIGTERM'
+    cut=$(grep -oE 'backup-[0-9-]*\.dump' "$PROXY_LOG" | head -n 1)
+    has_not "$(direct keys)" "${cut%.dump}"
+    [ "$(direct keys | grep -c 'manifest.json$')" = 4 ]
+    grep -q "Backup deleted (location: s3://$SFB_BUCKET/production/daily/$cut" "$SFB_LOG_DIR"/*.jsonl
+}
+
 @test "deleted, and there all the same: that is a failure, of a dump and of its companions" {
     expired_in_bucket
     for what in dump manifest.json globals.sql; do

@@ -272,6 +272,12 @@ in_log() { grep -qE "$1" "$PROXY_LOG"; }
                    "body": "<Error><Code>AccessDenied</Code></Error>"}]'
     run -3 --separate-stderr sfb backup --stream
     (nothing_there)
+    # it was written, but that was not heard
+    proxy_rules '[{"method": "PUT", "target": "manifest.json", "do": "lose"},
+                  {"method": "PUT", "target": "manifest.json", "do": "answer", "status": 403, "times": -1,
+                   "body": "<Error><Code>AccessDenied</Code></Error>"}]'
+    run -3 --separate-stderr sfb backup --stream
+    (nothing_there)
 }
 
 @test "what the store has is another thing than what was sent: exit 4, and it is gone" {
@@ -300,6 +306,15 @@ in_log() { grep -qE "$1" "$PROXY_LOG"; }
     sfb_wait
     [ "$status" = 143 ]
     no_children
+    (nothing_there)
+    # all is there but the manifest
+    proxy_rules '[{"method": "PUT", "target": "daily/.*manifest.json", "do": "stall"}]'
+    sfb_start backup --stream
+    wait_for 60 in_log 'manifest.json.* stall'
+    kill -TERM "$PID"
+    sfb_wait
+    [ "$status" = 143 ]
+    has_not "$stderr" 'could not be deleted'
     (nothing_there)
     proxy_rules '[{"method": "PUT", "target": "partNumber=3", "do": "stall"}]'
     sfb_start backup --stream
