@@ -14,14 +14,28 @@
 
 /* ---- what the store says --------------------------------------------------------------------------------------- */
 
-/* By the manifests, which come last: what a run that was killed left without one is no copy of its week. */
+struct search {
+    time_t until, newest;
+    time_t dump, manifest; /* seen last: those of one backup stand side by side */
+};
+
+/* A dump counts with its manifest only: what a run left that was killed between the two does not make up for a copy.
+ * Neither does one from after this backup: somebody's clock was wrong then. */
 static int note_newest(void *cookie, const struct store_item *item, struct err *err)
 {
-    time_t *newest = cookie, started;
+    struct search *s = cookie;
+    enum backup_format format;
+    time_t started;
 
     (void)err;
-    if (manifest_parse_own_name(item->key, &started) && started > *newest)
-        *newest = started;
+    if (manifest_parse_name(item->key, &started, &format))
+        s->dump = started;
+    else if (manifest_parse_own_name(item->key, &started))
+        s->manifest = started;
+    else
+        return 0;
+    if (s->dump == s->manifest && started <= s->until && started > s->newest)
+        s->newest = started;
     return 0;
 }
 
@@ -30,11 +44,12 @@ static int newest_stored(const struct promotion_params *p, struct store *store, 
                          struct err *why)
 {
     char *prefix = repository_key(p->environment, tier, "");
+    struct search search = { .until = p->started };
     int rc = -1;
 
-    *started = 0;
     if (store != NULL && prefix != NULL)
-        rc = store_list(store, prefix, note_newest, started, why);
+        rc = store_list(store, prefix, note_newest, &search, why);
+    *started = search.newest;
     store_close(store);
     free(prefix);
     return rc;
@@ -61,7 +76,8 @@ static time_t newest_remembered(const struct promotion_params *p, enum tier tier
     time_t started = 0;
 
     buf_init(&text, 256);
-    if (path == NULL || os_read_file(path, &text, &ignored) < 0 || !clock_parse_stamp(text.data, &started))
+    if (path == NULL || os_read_file(path, &text, &ignored) < 0 || !clock_parse_stamp(text.data, &started) ||
+        started > p->started)
         started = 0;
     buf_release(&text);
     free(path);

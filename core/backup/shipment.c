@@ -232,18 +232,22 @@ const char *shipment_url(const struct shipment *ship)
  * there, when the answer to its PUT was lost. */
 static void withdraw(const struct shipment *ship, const char *key)
 {
-    char *manifest = manifest_path_of(key), *globals = manifest_globals_path_of(key);
+    char *keys[] = { manifest_path_of(key), strdup(key), manifest_globals_path_of(key) };
     struct err err = { 0 };
 
-    if ((manifest != NULL && store_withdraw(ship->store, manifest, &err) < 0) ||
-        store_withdraw(ship->store, key, &err) < 0 ||
-        (globals != NULL && store_withdraw(ship->store, globals, &err) < 0)) {
-        log_warn("%s/%s has no manifest, so it is no backup, but it could not be deleted: %s", store_url(ship->store),
-                 key, err.message);
-        log_warn("delete it by hand; else a lifecycle rule will, by its age");
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        struct err trouble = { 0 };
+
+        if (keys[i] != NULL && store_withdraw(ship->store, keys[i], &trouble) < 0 && err.class == ERR_NONE)
+            err = trouble;
+        free(keys[i]);
     }
-    free(manifest);
-    free(globals);
+    if (err.class == ERR_NONE)
+        return;
+    log_warn("%s/%s has no manifest, so it is no backup, but it could not be deleted: %s", store_url(ship->store), key,
+             err.message);
+    log_warn(
+        "delete it by hand, or by `sfb prune --adopt` when it has expired; else a lifecycle rule will, by its age");
 }
 
 /* ---- what belongs to it ---------------------------------------------------------------------------------------- */
