@@ -28,7 +28,8 @@ static void judge_by_name(const struct catalog_item *item, bool adopt, struct re
         for (int t = TIER_DAILY; t < TIER_MANUAL; t++) {
             const char *tier = manifest_tier_name((enum tier)t);
 
-            if (!text_starts(item->path + n + 1, tier) || item->path[n + 1 + strlen(tier)] != '/')
+            if (!text_starts(item->path + n + 1, tier) || item->path[n + 1 + strlen(tier)] != '/' ||
+                strchr(item->path + n + 2 + strlen(tier), '/') != NULL)
                 continue;
             out->environment = environments[e];
             out->tier = (enum tier)t;
@@ -36,6 +37,18 @@ static void judge_by_name(const struct catalog_item *item, bool adopt, struct re
             out->adopted = adopt;
         }
     }
+}
+
+/* Is it where sfb has put it, or in a directory without tiers, as the cache is? A copy that somebody made elsewhere in
+ * the store, manifest and all, is kept there for a reason. */
+static bool is_in_place(const struct catalog_item *item)
+{
+    const struct manifest *m = &item->manifest;
+    char *key = repository_key(m->environment, m->tier, m->file);
+    bool in_place = strchr(item->path, '/') == NULL || (key != NULL && strcmp(key, item->path) == 0);
+
+    free(key);
+    return in_place;
 }
 
 static struct retention_item *describe(const struct catalog *c, bool adopt)
@@ -54,7 +67,7 @@ static struct retention_item *describe(const struct catalog *c, bool adopt)
         items[i].environment = item->manifest.environment;
         items[i].tier = item->manifest.tier;
         items[i].days = item->manifest.retention_days;
-        items[i].good = catalog_is_complete(item);
+        items[i].good = catalog_is_complete(item) && is_in_place(item);
     }
     return items;
 }

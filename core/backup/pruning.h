@@ -4,6 +4,10 @@
  *     pruning_plan(&p, now, &plan, &err);      reads the store, deletes nothing
  *     pruning_execute(&p, &plan, &err);        deletes what the plan says, and looks again whether it is gone
  *     pruning_release(&plan);
+ *
+ * No lock keeps a backup from running meanwhile, on this host or another: there is nothing of it that a plan could hit. A
+ * key is never used twice, a plan holds only what has expired and has newer ones, and a dump without its manifest, as of
+ * a run that is under way, is kept, or with `adopt` judged by its age.
  */
 #pragma once
 #include "core/backup/audit.h"

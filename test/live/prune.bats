@@ -237,6 +237,29 @@ END
     [ "$(find "$T/store" -name '*20200101*' -o -name notes.txt -o -name backup.dump | wc -l)" = 5 ]
 }
 
+@test "a copy that somebody made elsewhere in the store, manifest and all, stays; so does what lies below a tier" {
+    backups 60 50 2 1 0
+    mkdir -p "$T"/store/{archive/2025,production/weekly,production/daily/old}
+    for copy in archive/2025 production/weekly; do cp -a "$T/store/production/daily/$(name 60)".* "$T/store/$copy"; done
+    cp -a "$T/store/production/daily/$(name 50).dump" "$T/store/production/daily/old"
+    SFB_KEEP_AT_LEAST=1 on 0 run -0 --separate-stderr sfb prune --adopt
+    has "$output" "^   keep    archive/2025/$(name 60).dump  \(not what its manifest says: not ours to judge\)$"
+    for copy in archive/2025 production/weekly; do [ "$(find "$T/store/$copy" -name "$(name 60).*" | wc -l)" = 3 ]; done
+    [ -e "$T/store/production/daily/old/$(name 50).dump" ]
+    [ ! -e "$T/store/production/daily/$(name 60).dump" ]
+    [ ! -e "$T/store/production/daily/$(name 50).dump" ]
+}
+
+@test "a backup that finds no place in the cache is no reason to keep more old ones there" {
+    local NOW
+    NOW=$(date +%s) # an archive says when it was dumped
+    aged "$CACHE" . 5 4 3 2 1
+    : >"$CACHE/$(name 0).dump" # in its way
+    SFB_CACHE_KEEP=2 on 0 run -0 --separate-stderr sfb backup
+    has "$stderr" 'the local cache is not up to date: .*exists already'
+    [ "$(find "$CACHE" -name '*.manifest.json' -printf '%f\n' | sort | tr '\n' ' ')" = "$(name 2).manifest.json $(name 1).manifest.json " ]
+}
+
 # ---- in a bucket ----------------------------------------------------------------------------------------------------
 
 put_backups() { # DAYS-AGO...
