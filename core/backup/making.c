@@ -295,14 +295,15 @@ static int cache(struct making *m, struct err *err)
 {
     const struct snapshot *s = &m->snapshot;
     struct err trouble = { 0 };
-    int keep;
+    int keep, added;
 
     if (m->places.cache == NULL)
         return 0;
     if (settings_int(m->params->settings, SETTING_CACHE_KEEP, 1, 100000, &keep, err) < 0)
         return -1;
-    if (catalog_cache_add(m->places.cache, &s->manifest, s->path, s->globals_path, &m->cached, &trouble) < 0 ||
-        catalog_cache_trim(m->places.cache, m->params->environment, (size_t)keep, &trouble) < 0)
+    added = catalog_cache_add(m->places.cache, &s->manifest, s->path, s->globals_path, &m->cached, &trouble);
+    /* Also a full disk: there the trimming makes room for the next one. */
+    if (catalog_cache_trim(m->places.cache, m->params->environment, (size_t)keep, &trouble) < 0 || added < 0)
         log_warn("the local cache is not up to date: %s", trouble.message);
     return 0;
 }
