@@ -54,10 +54,10 @@ static int begin(struct shipment *ship, const struct upload_params *p, time_t st
 }
 
 /* A name is a second: where the server can, it sees to it that another host's backup of that second is not replaced. */
-static int ship_begin(void *cookie, int fd, time_t started, uint64_t table_bytes, struct err *err)
+static int ship_begin(void *cookie, int fd, time_t started, uint64_t expected, struct err *err)
 {
     struct shipment *ship = cookie;
-    struct upload_params p = { .expected_size = table_bytes, .if_absent = true };
+    struct upload_params p = { .expected_size = expected, .if_absent = true };
 
     ship->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (ship->fd < 0)

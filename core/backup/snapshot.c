@@ -147,7 +147,8 @@ struct growing {
     const struct snapshot_follower *follower; /* NULL: nobody, any more */
     time_t started;
     uint64_t table_bytes, size;
-    uint64_t behind; /* so much of it has been sent to the disk */
+    uint64_t expected; /* better too much: for the size of an upload's parts */
+    uint64_t behind;   /* so much of it has been sent to the disk */
     bool begun;
     unsigned jobs;
     struct witness *witness; /* NULL: it has finished, or this is no archive */
@@ -163,7 +164,7 @@ static int begin_following(struct growing *g, struct err *err)
     if (f == NULL || g->begun)
         return 0;
     g->begun = true;
-    return f->begin(f->cookie, g->file->fd, g->started, g->table_bytes, err);
+    return f->begin(f->cookie, g->file->fd, g->started, g->expected, err);
 }
 
 static int growing_begin(void *cookie, uint64_t contents, struct err *err)
@@ -239,6 +240,14 @@ enum archive_method snapshot_archive_method(const struct snapshot_params *p)
     default:
         return ARCHIVE_NONE;
     }
+}
+
+/* Text that is not compressed is larger than its table, where that was (TOAST). */
+static uint64_t most_expected(const struct snapshot_params *p, uint64_t table_bytes)
+{
+    bool compressed = snapshot_method(p) != METHOD_NONE && p->level > 0;
+
+    return compressed ? table_bytes : 4 * table_bytes;
 }
 
 static int write_dump(const struct snapshot_params *p, struct growing *g, struct transcode_result *result,
@@ -448,6 +457,7 @@ static int take_dump(const struct snapshot_params *p, const struct os_file *f, s
         .follower = p->follower,
         .started = m->started,
         .table_bytes = dump_get_facts(p->dump)->table_bytes,
+        .expected = most_expected(p, dump_get_facts(p->dump)->table_bytes),
         .jobs = p->jobs,
         .walked = &out->walked,
     };

@@ -17,7 +17,7 @@
  * whatever connects to the server was forked before. */
 struct snapshot_follower {
     /* Before the first byte: the file (the follower's to duplicate), what names the backup, a guess of its size. */
-    int (*begin)(void *cookie, int fd, time_t started, uint64_t table_bytes, struct err *err);
+    int (*begin)(void *cookie, int fd, time_t started, uint64_t expected, struct err *err);
     /* Header and table of contents of a custom archive take so many bytes, which still change; before any are there. */
     int (*hold)(void *cookie, uint64_t contents);
     /* The first `size` bytes are there. Any thread. */

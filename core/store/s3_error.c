@@ -90,7 +90,9 @@ static const struct remedy other_remedies[] = {
     { "NoSuchUpload", "somebody else ended the upload: a lifecycle rule for incomplete uploads that is too short?" },
     { "InvalidObjectState", "the object was moved to an archive (a lifecycle rule?): restore it in S3 first" },
     { "EntityTooLarge", "set a larger SFB_S3_MAX_PARTS, if the provider allows it" },
-    { "InvalidPart", "the provider lost a part, or has a lower limit than SFB_S3_MAX_PARTS says: run it again" },
+    { "InvalidPart",
+      "the provider lost a part, or allows fewer than SFB_S3_MAX_PARTS says, or wants all alike, as those of a stream that "
+      "is far larger than expected are not: run it again, without --stream" },
     { "QuotaExceeded", "the bucket's or the account's quota is used up" },
     { "InsufficientStorage", "the provider's disks are full" },
     { "NotImplemented", "this server lacks something that sfb uses: SFB_SSE=none is a first thing to try" },

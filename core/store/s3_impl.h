@@ -62,6 +62,7 @@ struct s3_answer {
     char code[64], message[S3_TEXT]; /* S3's, "" when it did well */
     char request_id[128];
     char region[64];        /* that it names */
+    char signed_for[64];    /* the region that was asked */
     char location[S3_TEXT]; /* where it redirects to */
     double clock_ahead;
 };
@@ -75,7 +76,6 @@ struct s3_trouble { /* start from zeros; zeros again once something has moved */
     unsigned tries;
     double since;
     bool renewed, moved;
-    unsigned long region_serial;
     char redirect[S3_TEXT]; /* endpoint to use instead, for this request only */
 };
 int s3_try(struct s3 *s, const struct s3_call *c, const char *endpoint, struct s3_answer *a, struct err *err);
@@ -152,6 +152,9 @@ int s3_read(struct s3 *s, const char *key, const char *etag, uint64_t offset, ui
 int s3_list(struct s3 *s, const char *prefix, store_lister *lister, void *cookie, struct err *err);
 int s3_copy(struct s3 *s, const char *from, const char *to, struct store_result *out, bool *denied, struct err *err);
 
+/* The server says what it encrypted with, or nothing; something else than was asked for is a refusal: -1, ERR_UPLOAD. */
+int s3_check_sse(const struct s3 *s, const char *key, const char *sse, const char *request_id, struct err *err);
+
 /* ---- s3_multipart.c -------------------------------------------------------------------------------------------- */
 
 #define S3_UPLOAD_ID 1024
@@ -159,8 +162,9 @@ struct s3_part {
     uint8_t md5[16];
     char etag[80]; /* as the server wrote it, quotes and all */
 };
-int s3_create_upload(struct s3 *s, const char *key, const char *content_type, char id[S3_UPLOAD_ID], bool *twice,
-                     struct err *err);
+/* After a failure, too, an id that is not "" is to be aborted. */
+int s3_create_upload(struct s3 *s, const char *key, const char *content_type, const atomic_bool *cancel,
+                     char id[S3_UPLOAD_ID], bool *twice, struct err *err);
 int s3_put_part(struct s3 *s, const char *key, const char *id, unsigned number, const struct s3_body *body,
                 struct s3_part *out, struct err *err);
 /* expected: the ETag that must come of it; NULL: whatever (a copy). */

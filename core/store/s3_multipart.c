@@ -23,8 +23,8 @@ static void set_query(struct buf *out, const char *id, unsigned number)
 
 /* ---- begin, end ---------------------------------------------------------------------------------------------- */
 
-int s3_create_upload(struct s3 *s, const char *key, const char *content_type, char id[S3_UPLOAD_ID], bool *twice,
-                     struct err *err)
+int s3_create_upload(struct s3 *s, const char *key, const char *content_type, const atomic_bool *cancel,
+                     char id[S3_UPLOAD_ID], bool *twice, struct err *err)
 {
     struct sigv4_header headers[4];
     struct s3_call c = {
@@ -35,10 +35,12 @@ int s3_create_upload(struct s3 *s, const char *key, const char *content_type, ch
         .query = "uploads=",
         .headers = headers,
         .body = "",
+        .cancel = cancel,
         .fresh = true,
     };
     struct s3_trouble t = { 0 };
     struct s3_answer a = { 0 };
+    char sse[64];
     struct buf found;
     int rc;
 
@@ -58,6 +60,9 @@ int s3_create_upload(struct s3 *s, const char *key, const char *content_type, ch
         err_hint(err, "is %s really an S3 endpoint?", s->endpoint);
     }
     snprintf(id, S3_UPLOAD_ID, "%s", rc == 0 ? found.data : "");
+    s3_take_header(sse, sizeof sse, &a, "x-amz-server-side-encryption");
+    if (rc == 0)
+        rc = s3_check_sse(s, key, sse, a.request_id, err);
     buf_release(&found);
     s3_answer_release(&a);
     return rc;
@@ -162,14 +167,14 @@ static void write_parts(struct buf *out, const struct s3_part *parts, unsigned n
 }
 
 /* The answer to an earlier try may have been lost: then there is no such upload any more, and the object is ours. */
-static int was_completed(struct s3 *s, const char *key, const char *expected, uint64_t size, struct store_result *out,
-                         struct err *err)
+static int was_completed(struct s3 *s, const char *key, const char *expected, uint64_t size, bool lost,
+                         struct store_result *out, struct err *err)
 {
     struct store_info info;
     struct err trouble = { 0 };
 
     if (s3_head(s, key, &info, false, &trouble) < 0) {
-        if (strcmp(err->code, "NoSuchUpload") == 0)
+        if (lost || strcmp(err->code, "NoSuchUpload") == 0)
             err_hint(err, "the connection broke at the end: the object may be whole, but this identity may not look at "
                           "it; run it again");
         return -1;
@@ -213,7 +218,7 @@ static int complete_tries(struct s3 *s, struct s3_call *c, struct s3_answer *a, 
         }
         out->unsure = lost && !is_taken(a);
         if (strcmp(a->code, "NoSuchUpload") == 0 || is_taken(a))
-            return was_completed(s, c->key, expected, size, out, err);
+            return was_completed(s, c->key, expected, size, lost, out, err);
         out->unsure = lost = lost || s3_may_have_worked(a);
         if (c->n_headers > 0 && a->http.status == 501) {
             c->n_headers = 0;
@@ -254,6 +259,7 @@ int s3_complete_upload(struct s3 *s, const char *key, const char *id, const stru
         .headers = &absent,
         .n_headers = if_absent,
         .stall_seconds = SERVER_WORKS,
+        .fresh = if_absent, /* or a try behind our back would meet the object of the one before */
     };
     struct s3_answer a = { 0 };
     struct buf body, query;
@@ -351,7 +357,7 @@ static int copy_in_parts(struct s3 *s, const char *source, const char *to, uint6
         err_no_memory(err);
         goto out;
     }
-    if (s3_create_upload(s, to, NULL, id, &twice, err) < 0)
+    if (s3_create_upload(s, to, NULL, NULL, id, &twice, err) < 0)
         goto out;
     for (i = 0; i < n; i++) {
         uint64_t offset = i * most, left = size - offset;

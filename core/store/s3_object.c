@@ -22,15 +22,14 @@ void s3_take_result(const struct s3_answer *a, struct store_result *out)
     snprintf(out->request_id, sizeof out->request_id, "%s", a->request_id);
 }
 
-/* The server says what it encrypted with, or nothing; something else than was asked for is a refusal. */
-static int check_sse(const struct s3 *s, const char *key, const struct store_result *r, struct err *err)
+int s3_check_sse(const struct s3 *s, const char *key, const char *sse, const char *request_id, struct err *err)
 {
     const char *wanted = s->params.sse == STORE_SSE_KMS ? "aws:kms" : "AES256";
 
-    if (s->params.sse == STORE_SSE_NONE || r->sse[0] == '\0' || text_starts(r->sse, wanted))
+    if (s->params.sse == STORE_SSE_NONE || sse[0] == '\0' || text_starts(sse, wanted))
         return 0;
-    err_set(err, ERR_UPLOAD, "s3://%s/%s was encrypted with %s, not with %s (request %s)", s->bucket, key, r->sse,
-            wanted, r->request_id);
+    err_set(err, ERR_UPLOAD, "s3://%s/%s was encrypted with %s, not with %s (request %s)", s->bucket, key, sse, wanted,
+            request_id);
     err_hint(err, "look at the bucket's default encryption, or set SFB_SSE to what it is");
     return -1;
 }
@@ -87,7 +86,7 @@ static int check_put(struct s3 *s, const char *key, const struct digest_sum *sum
     char expected[33];
 
     text_hex(expected, sum->md5, 16);
-    if (check_sse(s, key, out, err) < 0)
+    if (s3_check_sse(s, key, out->sse, out->request_id, err) < 0)
         return -1;
     if (s3_etag_check(out->etag, expected, out->sse, &out->proof, err) < 0) {
         err_context(err, "s3://%s/%s", s->bucket, key);
@@ -113,6 +112,7 @@ int s3_put(struct s3 *s, const char *key, const struct s3_body *body, struct sto
         .offset = body->offset,
         .sum = body->sum,
         .cancel = body->cancel,
+        .fresh = body->if_absent, /* a second try behind our back would meet the first one's object */
     };
     struct s3_answer a = { 0 };
     struct digest *digest = NULL;

@@ -91,3 +91,16 @@ int s3_plan_check(const struct s3_plan *p, uint64_t memory, bool shared, uint64_
 {
     return shared ? check_share(p, memory, expected, err) : check_capacity(p, memory, expected, err);
 }
+
+int s3_plan_exceeded(const struct s3_plan *p, const char *key, bool from_file, struct err *err)
+{
+    char size[TEXT_SHORT];
+
+    err_set(err, ERR_UPLOAD, "%s has become larger than %u parts can carry", key, p->max_parts);
+    if (from_file || p->max_parts < STORE_MAX_PARTS)
+        err_hint(err, "set SFB_S3_MAX_PARTS to what the provider allows, at most %u", STORE_MAX_PARTS);
+    else
+        err_hint(err, "parts are held in memory, %s at most: raise SFB_S3_MEMORY, or let it be a file first",
+                 text_size(size, p->part_most));
+    return -1;
+}

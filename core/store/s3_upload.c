@@ -25,6 +25,7 @@ struct s3_upload {
     unsigned n;            /* parts begun, the held ones included; 0: nothing beyond those yet */
     char id[S3_UPLOAD_ID]; /* "": not created */
     bool twice;            /* creating it may have been done twice */
+    bool outgrown;         /* the file has become larger than all parts can carry */
     bool done;
     bool wrong, unsure; /* of one that failed at the end: it is there, and not what was sent; it may be there */
     uint64_t size;      /* of the whole, known at the end, and the ETag that it must get */
@@ -129,27 +130,15 @@ static int create(struct s3_upload *u, struct err *err)
     unsigned n = u->plan.threads + u->plan.spare;
     uint64_t memory = u->memory > u->up.first_size ? u->memory - u->up.first_size : 0;
 
-    u->parts = calloc(u->plan.max_parts, sizeof *u->parts);
+    if (!u->parts) /* not again when it starts over */
+        u->parts = calloc(u->plan.max_parts, sizeof *u->parts);
     if (!u->parts)
         return err_no_memory(err);
-    if (s3_create_upload(u->s->s3, u->key, u->content_type, u->id, &u->twice, err) < 0)
+    if (s3_create_upload(u->s->s3, u->key, u->content_type, &u->cancel, u->id, &u->twice, err) < 0)
         return -1;
     u->sending = s3_parts_new(u->plan.threads, u->fd ? n + MD5X_LANES : n, memory, send_part, u, err);
     u->n = u->held;
     return u->sending ? 0 : -1;
-}
-
-static int too_large(const struct s3_upload *u, struct err *err)
-{
-    char size[TEXT_SHORT];
-
-    err_set(err, ERR_UPLOAD, "%s has become larger than %u parts can carry", u->key, u->n);
-    if (u->fd || u->plan.max_parts < STORE_MAX_PARTS)
-        err_hint(err, "set SFB_S3_MAX_PARTS to what the provider allows, at most %u", STORE_MAX_PARTS);
-    else
-        err_hint(err, "parts are held in memory, %s at most: raise SFB_S3_MEMORY, or let it be a file first",
-                 text_size(size, u->plan.part_most));
-    return -1;
 }
 
 static int send_waiting(struct s3_upload *u, struct err *err)
@@ -174,7 +163,7 @@ static struct part *next_part(struct s3_upload *u, struct err *err)
     if (u->n == 0 && create(u, err) < 0)
         return NULL;
     if (u->n >= u->plan.max_parts) {
-        too_large(u, err);
+        s3_plan_exceeded(&u->plan, u->key, u->fd != 0, err);
         return NULL;
     }
     size = s3_plan_part_size(&u->plan, u->n + 1);
@@ -194,8 +183,10 @@ static int add_part(struct s3_upload *u, struct part *p, bool more_soon, struct 
     unsigned most = u->fd || u->plan.spare > MD5X_LANES ? MD5X_LANES : u->plan.spare;
 
     u->next_offset += p->size;
-    if (u->waiting_n > 0 && u->waiting[0]->size != p->size && send_waiting(u, err) < 0)
+    if (u->waiting_n > 0 && u->waiting[0]->size != p->size && send_waiting(u, err) < 0) {
+        s3_parts_send(u->sending, p); /* which drops it */
         return -1;
+    }
     u->waiting[u->waiting_n++] = p;
     if (u->waiting_n < most && more_soon && !s3_parts_idle(u->sending))
         return 0;
@@ -300,9 +291,12 @@ static int hand_out(struct s3_upload *u, struct err *err)
     bool more;
 
     while ((size = wait_for_part(u, &more)) > 0) {
-        struct part *p = next_part(u, err);
+        struct part *p;
 
-        if (!p)
+        u->outgrown = (u->n == 0 ? u->held : u->n) >= u->plan.max_parts;
+        if (u->outgrown)
+            return 0;
+        if (!(p = next_part(u, err)))
             return -1;
         p->size = size;
         if (add_part(u, p, more, err) < 0)
@@ -444,28 +438,6 @@ static void drop_parts(struct s3_upload *u)
     u->sending = NULL;
 }
 
-static int do_finish(struct upload *up, struct store_result *out, struct err *err)
-{
-    struct s3_upload *u = (struct s3_upload *)up;
-    int rc;
-
-    memset(out, 0, sizeof *out);
-    u->size = u->fd ? up->available : up->written;
-    if (wait_for_parts(u, err) < 0)
-        return -1;
-    rc = u->n == 0 ? put_whole(u, out, err) : complete(u, out, err);
-    if (rc < 0) {
-        u->wrong = out->etag[0] != '\0'; /* must not be taken for a backup */
-        u->unsure = out->unsure;
-        return fail(u, err);
-    }
-    u->done = true;
-    drop_parts(u); /* whoever reads it back may want to fork */
-    return 0;
-}
-
-/* ---- cleaning up --------------------------------------------------------------------------------------------- */
-
 static void clean_up(struct s3_upload *u)
 {
     struct s3_undo undo = {
@@ -480,6 +452,64 @@ static void clean_up(struct s3_upload *u)
 
     s3_undo(u->s, &undo);
 }
+
+static int send_rest(struct s3_upload *u, struct store_result *out, struct err *err)
+{
+    memset(out, 0, sizeof *out);
+    if (wait_for_parts(u, err) < 0)
+        return -1;
+    if (u->outgrown)
+        return s3_plan_exceeded(&u->plan, u->key, true, err);
+    return u->n == 0 ? put_whole(u, out, err) : complete(u, out, err);
+}
+
+/* Parts are planned by a guess. When it was far too low they have grown, which some servers (R2) refuse at the very end,
+ * or were too few. But a file is still there, and now its size is known. */
+static bool can_start_over(const struct s3_upload *u, const struct err *err)
+{
+    bool grown = u->n > 0 && s3_plan_part_size(&u->plan, u->n) != u->plan.part_size;
+
+    return u->fd && (u->outgrown || (grown && strcmp(err->code, "InvalidPart") == 0));
+}
+
+static int start_over(struct s3_upload *u, struct err *err)
+{
+    char size[TEXT_SHORT];
+
+    err_clear(err);
+    log_warn("%s has become far larger than was expected: its %s are sent again, in parts of one size", u->key,
+             text_size(size, u->size));
+    drop_parts(u);
+    clean_up(u);
+    u->id[0] = '\0';
+    u->n = 0;
+    u->outgrown = false;
+    s3_plan_make(u->size, u->plan.max_parts, u->s->parallel, 0, &u->plan);
+    u->held = 1;
+    u->up.first_size = u->next_offset = s3_plan_part_size(&u->plan, 1);
+    return hand_out(u, err); /* to the end, which is known */
+}
+
+static int do_finish(struct upload *up, struct store_result *out, struct err *err)
+{
+    struct s3_upload *u = (struct s3_upload *)up;
+    int rc;
+
+    u->size = u->fd ? up->available : up->written;
+    rc = send_rest(u, out, err);
+    if (rc < 0 && can_start_over(u, err))
+        rc = start_over(u, err) < 0 ? -1 : send_rest(u, out, err);
+    if (rc < 0) {
+        u->wrong = out->etag[0] != '\0'; /* must not be taken for a backup */
+        u->unsure = out->unsure;
+        return fail(u, err);
+    }
+    u->done = true;
+    drop_parts(u); /* whoever reads it back may want to fork */
+    return 0;
+}
+
+/* ---- cleaning up --------------------------------------------------------------------------------------------- */
 
 static void do_free(struct upload *up)
 {

@@ -30,7 +30,7 @@ struct s3_undo {
 };
 void s3_undo(struct store_s3 *s, const struct s3_undo *u);
 
-/* ---- pure: s3_plan.c ------------------------------------------------------------------------------------------- */
+/* ---- s3_plan.c ------------------------------------------------------------------------------------------------- */
 
 #define S3_PART_LEAST (5ULL << 20)
 #define S3_PART_USUAL (8ULL << 20)
@@ -54,6 +54,10 @@ uint64_t s3_plan_capacity(const struct s3_plan *p);
  * hours: ERR_CONFIG, or a warning when it is near. */
 int s3_plan_check(const struct s3_plan *p, uint64_t memory, bool shared, uint64_t expected, struct err *err);
 
+/* Says that it was not. Always -1. */
+int s3_plan_exceeded(const struct s3_plan *p, const char *key, bool from_file, struct err *err);
+
 /* The size of part `number` (from 1). All parts are alike, as R2 and others want them, until three quarters of the
- * numbers are used up: then the expectation was far too low, and they grow, so that the upload ends well on most servers. */
+ * numbers are used up: then the expectation was far too low, and they grow, so that the upload ends well on most servers.
+ * On the others it is begun anew at its end, if it has a file. */
 uint64_t s3_plan_part_size(const struct s3_plan *p, unsigned number);

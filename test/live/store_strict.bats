@@ -64,6 +64,10 @@ teardown() { test_end; }
     has "$stderr" 'SFB_SSE'
     run -17 --separate-stderr tool s3://other-sse put x "$ROOT/small"
     has "$stderr" 'encrypted with aws:kms, not with AES256'
+    run -17 --separate-stderr tool s3://other-sse upload y "$ROOT/twenty" # before any part is sent
+    has "$stderr" 'encrypted with aws:kms, not with AES256'
+    has_not "$(stub_log here)" 'PUT /other-sse/y'
+    [ -z "$(tool s3://other-sse uploads)" ]
 }
 
 @test "with KMS an ETag is no MD5, and that is no fault" {

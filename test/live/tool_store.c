@@ -200,6 +200,8 @@ static int do_follow(void)
     for (uint64_t at = 0; at < (uint64_t)st.st_size; at += 333333)
         if (upload_advance(u, at, &err) < 0)
             goto out;
+    if (getenv("TOOL_UNTIL"))
+        close(open(getenv("TOOL_UNTIL"), O_RDONLY)); /* a FIFO, till somebody opens its other end */
     if (args[2] && os_pwrite(p.fd, args[2], strlen(args[2]), (uint64_t)number("TOOL_PATCH_AT", 0), args[1], &err) < 0)
         goto out;
     if (upload_end(u, (uint64_t)st.st_size, &err) == 0)
