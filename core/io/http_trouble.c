@@ -176,8 +176,17 @@ static enum http_trouble broke(const char *host, const struct http_trouble_facts
     return HTTP_RESET;
 }
 
+/* It may refuse us, for good, or fail to reach the host, for now. */
 static enum http_trouble no_proxy(const char *host, const struct http_trouble_facts *f, struct err *err)
 {
+    long answer = 0;
+
+    curl_easy_getinfo(f->curl, CURLINFO_HTTP_CONNECTCODE, &answer);
+    if (answer == 500 || answer == 502 || answer == 503 || answer == 504) {
+        err_set(err, ERR_STORE, "the proxy can't reach %s: %s", host, f->detail);
+        err_hint(err, "check the network behind the proxy, https_proxy and no_proxy");
+        return HTTP_UNREACHABLE;
+    }
     err_set(err, ERR_STORE, "the proxy does not let us through to %s: %s", host, f->detail);
     err_hint(err, "check https_proxy and no_proxy");
     return HTTP_PROXY;

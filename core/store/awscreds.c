@@ -283,6 +283,8 @@ static int renew(struct awscreds *c, struct err *err)
             return 0;
         }
         *err = trouble;
+        if (c->key.version > 0 && err->class == ERR_STORE)
+            err_code(err, AWSCREDS_LATER);
         return -1;
     }
     k.version = c->key.version + 1;

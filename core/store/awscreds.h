@@ -39,7 +39,9 @@ struct awscreds *awscreds_new(const struct awscreds_params *p, struct err *err);
 void awscreds_free(struct awscreds *c);
 
 /* A copy of the present ones; release it. Looks them up at the first call, which may ask the network.
- * -1: ERR_CONFIG when there are none anywhere, with what was looked at; ERR_CONFIG or ERR_STORE when a source fails. */
+ * -1: ERR_CONFIG when there are none anywhere, with what was looked at; ERR_CONFIG or ERR_STORE when a source fails. With
+ * the code AWSCREDS_LATER the source has given some before, and can't be reached now: that may pass. */
+#define AWSCREDS_LATER "CredentialsNotNow"
 int awscreds_get(struct awscreds *c, struct aws_key *out, struct err *err);
 void aws_key_release(struct aws_key *k); /* wiped too */
 

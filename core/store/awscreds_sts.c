@@ -124,6 +124,14 @@ static int put_together(struct awscreds *c, struct sts_call *s, const struct aws
     return 0;
 }
 
+static bool is_passing(int rc, const struct http_response *a)
+{
+    if (rc < 0)
+        return http_is_passing(a->trouble);
+    return a->status >= 500 || a->status == 429 || strstr(a->body.data, "IDPCommunicationError") ||
+           strstr(a->body.data, "Throttling");
+}
+
 static int explain(const struct sts_call *s, const struct http_response *a, const char *what, struct err *err)
 {
     struct buf code, message, visible;
@@ -135,7 +143,7 @@ static int explain(const struct sts_call *s, const struct http_response *a, cons
     xml_find(a->body.data, a->body.size, "Error/Code", &code);
     xml_find(a->body.data, a->body.size, "Error/Message", &message);
     text_visible(&visible, message.data);
-    err_set(err, a->status >= 500 ? ERR_STORE : ERR_CONFIG, "%s: STS at %s says %s (%d)%s%s", what,
+    err_set(err, is_passing(0, a) ? ERR_STORE : ERR_CONFIG, "%s: STS at %s says %s (%d)%s%s", what,
             http_trouble_host(host, s->url.data), code.size > 0 ? code.data : "no", a->status,
             visible.size > 0 ? ": " : "", visible.data);
     if (strcmp(code.data, "AccessDenied") == 0)
@@ -148,14 +156,6 @@ static int explain(const struct sts_call *s, const struct http_response *a, cons
     buf_release(&message);
     buf_release(&visible);
     return -1;
-}
-
-static bool is_passing(int rc, const struct http_response *a)
-{
-    if (rc < 0)
-        return http_is_passing(a->trouble);
-    return a->status >= 500 || a->status == 429 || strstr(a->body.data, "IDPCommunicationError") ||
-           strstr(a->body.data, "Throttling");
 }
 
 static int ask(struct awscreds *c, const struct sts_call *s, const char *what, struct http_response *a, struct err *err)

@@ -45,6 +45,7 @@ static atomic_bool warned_of_http;
 static int set_own_endpoint(struct s3 *s, const char *url, const char *origin, struct err *err)
 {
     const char *host = strstr(url, "://");
+    char name[256];
     size_t n;
 
     if (!host || (strncasecmp(url, "https://", 8) != 0 && !http_is_plain(url))) {
@@ -56,7 +57,11 @@ static int set_own_endpoint(struct s3 *s, const char *url, const char *origin, s
     n = strcspn(host, "/?#");
     if (n == 0 || memchr(host, '@', n) || (host[n] && strspn(host + n, "/") != strlen(host + n)) ||
         (size_t)(host - url) + n >= sizeof s->endpoint) {
-        err_set(err, ERR_CONFIG, "%s is no endpoint: %s", origin, url);
+        if (memchr(host, '@', n))
+            err_set(err, ERR_CONFIG, "%s is no endpoint: it has a name or a password for %s", origin,
+                    http_trouble_host(name, url));
+        else
+            err_set(err, ERR_CONFIG, "%s is no endpoint: %s", origin, url);
         err_hint(err, "only scheme, host and port: the bucket is named in s3://BUCKET, credentials elsewhere");
         return -1;
     }
@@ -162,6 +167,7 @@ int s3_address(struct s3 *s, const char *endpoint, const char *key, struct buf *
                char region[64], struct err *err)
 {
     const char *from, *bucket = s->path_style ? "" : s->bucket, *dot = s->path_style ? "" : ".";
+    bool in_path = s->path_style;
     char base[S3_TEXT];
 
     pthread_mutex_lock(&s->lock);
@@ -169,15 +175,17 @@ int s3_address(struct s3 *s, const char *endpoint, const char *key, struct buf *
     snprintf(region, 64, "%s", s->region);
     pthread_mutex_unlock(&s->lock);
     from = strstr(base, "://") + 3;
-    if (!s->path_style && text_starts(from, s->bucket) && from[strlen(s->bucket)] == '.')
-        bucket = dot = ""; /* a redirect names the whole host */
+    if ((!s->path_style || endpoint) && text_starts(from, s->bucket) && from[strlen(s->bucket)] == '.') {
+        bucket = dot = ""; /* a redirect names the whole host, bucket and all */
+        in_path = false;
+    }
     buf_printf(host, "%s%s%s", bucket, dot, from);
-    if (s->path_style)
+    if (in_path)
         buf_printf(path, "/%s", s->bucket);
     buf_putc(path, '/');
     if (key)
         sigv4_encode(path, key, true);
-    else if (s->path_style)
+    else if (in_path)
         buf_cut(path, path->size - 1);
     buf_printf(url, "%.*s%s%s", (int)(from - base), base, host->data, path->data);
     return buf_check(host, err) < 0 || buf_check(path, err) < 0 || buf_check(url, err) < 0 ? -1 : 0;

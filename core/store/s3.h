@@ -5,9 +5,9 @@
  * Keys here are whole: the store's prefix is not added. Thread-safe.
  *
  * A request is tried again, with growing, jittered pauses (or the server's Retry-After), while what went wrong passes
- * by itself: lost or stalled connections, 500, 502, 503, 504, SlowDown, RequestTimeout, an XML error inside a 200; up
- * to retry_seconds after its first failure. Expired credentials are renewed once. The wrong region is followed once
- * and then remembered. Everything else fails at once.
+ * by itself: lost or stalled connections, 5xx (but 501, 505, 507), SlowDown, RequestTimeout, an XML error inside a 200,
+ * a source of credentials that has given some and is not there now; up to retry_seconds after its first failure. Expired
+ * credentials are renewed once. The wrong region is followed once and then remembered. Everything else fails at once.
  */
 #pragma once
 #include <stdbool.h>

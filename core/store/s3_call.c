@@ -230,8 +230,14 @@ int s3_try(struct s3 *s, const struct s3_call *c, const char *endpoint, struct s
     memset(a, 0, sizeof *a);
     a->http.trouble = HTTP_OWN;
     draft_init(&d);
-    if (awscreds_get(s->creds, &key, err) < 0 || draft_write(s, &d, c, endpoint, &key, err) < 0)
+    if (awscreds_get(s->creds, &key, err) < 0) {
+        if (strcmp(err->code, AWSCREDS_LATER) == 0)
+            a->http.trouble = HTTP_UNREACHABLE;
         goto out;
+    }
+    if (draft_write(s, &d, c, endpoint, &key, err) < 0)
+        goto out;
+    memcpy(a->signed_for, d.region, sizeof a->signed_for);
     if (send_draft(s, &d, c, a, err) < 0) {
         add_context(s, c, err);
         goto out;
@@ -356,8 +362,10 @@ static int move(struct s3 *s, struct s3_trouble *t, const struct s3_answer *a, s
     if (t->moved)
         return -1;
     t->moved = true;
-    if (a->region[0] && s3_set_region(s, a->region)) {
-        log_debug("the bucket %s is in region %s", s->bucket, a->region);
+    if (a->region[0] &&
+        strcmp(a->region, a->signed_for) != 0) { /* also when another request has learned it meanwhile */
+        if (s3_set_region(s, a->region))
+            log_debug("the bucket %s is in region %s", s->bucket, a->region);
         again = true;
     }
     if (redirected(s, a, t->redirect)) {

@@ -58,9 +58,9 @@ enum s3_verdict s3_retry_verdict(const struct s3_answer *a)
         return S3_MOVE;
     if (is_one_of(a->code, passing))
         return S3_AGAIN;
-    return status == 500 || status == 502 || status == 503 || status == 504 || status == 429 || status == 408
-             ? S3_AGAIN
-             : S3_FINAL;
+    if (status == 501 || status == 505 || status == 507) /* what the server can't do at all, or has no disk for */
+        return S3_FINAL;
+    return status >= 500 || status == 429 || status == 408 ? S3_AGAIN : S3_FINAL;
 }
 
 /* Doubling, and between half of it and all of it, so that several who failed together don't come back together. */

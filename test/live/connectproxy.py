@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """An HTTP proxy as companies have it: CONNECT and nothing else.
 
-    connectproxy.py --log FILE --port-file FILE [--user NAME:PASSWORD]
+    connectproxy.py --log FILE --port-file FILE [--user NAME:PASSWORD] [--busy N]
 
 Tunnels to whatever is asked for, on loopback only. With --user it wants that in Proxy-Authorization, and answers 407
-without. The log has a line for each request: METHOD TARGET STATUS.
+without; with --busy it answers 503 so many times first. The log has a line for each request: METHOD TARGET STATUS.
 """
 import argparse
 import base64
@@ -46,6 +46,9 @@ def serve(client, args):
         status = 405
     elif args.user and headers.get("proxy-authorization") != "Basic " + base64.b64encode(args.user.encode()).decode():
         status = 407
+    elif args.busy > 0:
+        args.busy -= 1
+        status = 503
     server = None
     if status == 200:
         host, port = target.rsplit(":", 1)
@@ -68,6 +71,7 @@ def main():
     for name in ("log", "port-file"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--user")
+    parser.add_argument("--busy", type=int, default=0)
     args = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     with open(args.port_file + ".new", "w", encoding="utf-8") as f:

@@ -113,6 +113,32 @@ END
     has "$(cat "$T/out")" 'proof=etag'
 }
 
+@test "STS is not there when a role's credentials end: they are waited for, like anything that passes" {
+    keys
+    config <<'END'
+[profile short]
+role_arn = arn:aws:iam::1:role/short
+source_profile = default
+END
+    export AWS_PROFILE=short PROXY_LOG=$T/proxy.log
+    echo '[{"method": "POST", "skip": 1, "times": 4, "do": "answer", "status": 503}]' >"$T/rules"
+    tools_run sts python3 "$HARNESS_DIR/faultproxy.py" --to "${STUB_PLAIN##*:}" --rules "$T/rules" --log "$PROXY_LOG"
+    AWS_ENDPOINT_URL_STS=http://localhost:$(<"$ROOT/tools/sts.port")
+    export AWS_ENDPOINT_URL_STS
+    random_file 20000000 "$T/twenty"
+    # two parts are there, and a third comes when the credentials have ended
+    { head -c 17000000 "$T/twenty"; sleep 2.5; tail -c +17000001 "$T/twenty"; } |
+        TOOL_EXPECTED=20000000 tool s3://plain-bucket upload x - >"$T/out" 2>"$T/err"
+    has "$(cat "$T/out")" 'proof=etag'
+    has "$(cat "$T/err")" "can't take on the role .* \\(503\\).*trying again for up to 20s"
+    [ "$(grep -c '503 answer' "$PROXY_LOG")" = 4 ]
+    # where there never were any, it is not known that they can come
+    echo '[{"method": "POST", "times": -1, "do": "answer", "status": 503}]' >"$T/rules.new"
+    mv "$T/rules.new" "$T/rules"
+    run -18 --separate-stderr tool s3://plain-bucket put x "$ROOT/small"
+    has_not "$stderr" 'trying again'
+}
+
 @test "a container's credentials, the token in a file or in the environment" {
     export AWS_CONTAINER_CREDENTIALS_FULL_URI=$STUB_PLAIN/container
     run -12 --separate-stderr tool s3://plain-bucket put x "$ROOT/small"

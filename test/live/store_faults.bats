@@ -224,6 +224,55 @@ in_log() { grep -qE "$1" "$PROXY_LOG"; }
     has "$output" 'proof=md5' # no ETag at all: not said to be more
 }
 
+@test "a first range that is shorter than it says is no whole download" {
+    proxy_rules '[{"method": "GET", "do": "answer", "status": 206, "body": "hello", "headers": {"Content-Range": "bytes 0-16777215/30000000"}},
+                  {"method": "GET", "do": "answer", "status": 206, "body": "hello", "headers": {"Content-Range": "bytes 0-16777215/*"}}]'
+    for _ in 1 2; do
+        run -19 --separate-stderr tool "$B" download big "$T/out"
+        has "$stderr" 'fewer bytes than its size says'
+    done
+}
+
+@test "an upload is given up: nobody waits for a server that does not even let it begin" {
+    random_file 30000000 "$T/thirty"
+    proxy_rules '[{"method": "POST", "target": "uploads=", "do": "answer", "status": 503, "times": -1}]'
+    mkfifo "$T/until"
+    TOOL_UNTIL=$T/until TOOL_RETRY=300 TOOL_PATCH_AT=-1 "$TOOL" "$B" follow never "$T/thirty" x >"$T/out" 2>"$T/err" 3>&- &
+    pid=$!
+    wait_for 20 in_log 'POST .*uploads=.* 503'
+    : >"$T/until" # what made it fails now
+    wait_for 30 gone $pid
+    status=0
+    wait $pid || status=$?
+    [ "$status" = 25 ] # ERR_IO
+}
+
+@test "a signal: the upload is aborted, also when that does not succeed at once" {
+    mkfifo "$T/pipe"
+    proxy_rules '[{"method": "DELETE", "target": "uploadId=", "do": "answer", "status": 503, "times": 2}]'
+    "$TOOL" "$B" upload sig "$T/pipe" >"$T/out" 2>"$T/err" 3>&- &
+    pid=$!
+    exec 8>"$T/pipe"
+    cat "$ROOT/thirty" >&8
+    wait_for 20 in_log 'PUT .*partNumber=2.* 200'
+    kill -TERM $pid
+    sleep 0.1 # for the signal to come before the end of the input
+    exec 8>&-
+    status=0
+    wait $pid || status=$?
+    [ "$status" = 24 ]
+    [ "$(grep -c '^DELETE' "$PROXY_LOG")" = 3 ]
+    nothing_open
+}
+
+@test "the answer to the end is lost, and what is there may not be looked at: it is said that it may be whole" {
+    proxy_rules '[{"method": "POST", "target": "uploadId=", "do": "lose"},
+                  {"method": "POST", "target": "uploadId=", "do": "answer", "status": 412, "body": "<Error><Code>PreconditionFailed</Code></Error>"},
+                  {"method": "HEAD", "do": "answer", "status": 403, "times": -1}, {"method": "GET", "do": "answer", "status": 403, "times": -1}]'
+    TOOL_IF_ABSENT=1 run -17 --separate-stderr tool "$B" upload lost "$ROOT/thirty"
+    has "$stderr" 'hint: the connection broke at the end: the object may be whole'
+}
+
 @test "a redirect to a place without encryption is not followed" {
     proxy_rules '[{"method": "PUT", "do": "answer", "status": 307, "headers": {"Location": "http://127.0.0.1:'"$S3_PLAIN_PORT"'/"}}]'
     run -17 --separate-stderr tool "$B" put x "$ROOT/small"
@@ -237,11 +286,11 @@ in_log() { grep -qE "$1" "$PROXY_LOG"; }
 
 # ---- through a proxy ------------------------------------------------------------------------------------------------
 
-# connect_proxy [USER:PASSWORD]: its address is in CONNECT.
+# connect_proxy [USER:PASSWORD [MORE]]: its address is in CONNECT.
 connect_proxy() {
     local name=connect-$BATS_TEST_NUMBER
     : >"$T/connect.log"
-    tools_run "$name" python3 "$HARNESS_DIR/connectproxy.py" --log "$T/connect.log" ${1:+--user "$1"}
+    tools_run "$name" python3 "$HARNESS_DIR/connectproxy.py" --log "$T/connect.log" ${1:+--user "$1"} "${@:2}"
     CONNECT=localhost:$(<"$ROOT/tools/$name.port")
     export AWS_ENDPOINT_URL_S3=https://localhost:$S3_PORT
 }
@@ -283,6 +332,13 @@ connect_proxy() {
         has_not "$stderr" 'wrong-4711'
         [ $SECONDS -lt 5 ]
     done
+}
+
+@test "a proxy that can't reach the server just now is asked again" {
+    connect_proxy '' --busy 3
+    HTTPS_PROXY=http://$CONNECT run -0 --separate-stderr tool "$B" list
+    has "$stderr" "the proxy can't reach localhost.*503.*trying again"
+    [ "$(grep -c ' 503$' "$T/connect.log")" = 3 ]
 }
 
 # ---- TLS ------------------------------------------------------------------------------------------------------------

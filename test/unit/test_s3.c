@@ -160,6 +160,9 @@ static void verdicts(void **state)
     assert_int_equal(verdict(409, "ConditionalRequestConflict"), S3_AGAIN); /* of a PUT: the next answer decides */
     assert_int_equal(verdict(409, "BucketAlreadyExists"), S3_FINAL);
     assert_int_equal(verdict(501, "NotImplemented"), S3_FINAL);
+    assert_int_equal(verdict(507, "InsufficientStorage"), S3_FINAL);
+    assert_int_equal(verdict(522, ""), S3_AGAIN); /* Cloudflare, before R2 */
+    assert_int_equal(verdict(409, "ConditionalRequestConflict"), S3_AGAIN);
     assert_int_equal(verdict(403, "ExpiredToken"), S3_RENEW);
     assert_int_equal(verdict(301, "PermanentRedirect"), S3_MOVE);
     assert_int_equal(verdict(307, "TemporaryRedirect"), S3_MOVE);
@@ -196,6 +199,82 @@ static void retry_after(void **state)
     assert_true(s3_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", 784111777 + 5) == 0);
     assert_true(s3_retry_after(NULL, 0) < 0 && s3_retry_after("", 0) < 0 && s3_retry_after("soon", 1) < 0);
     assert_true(s3_retry_after("-5", 0) < 0);
+}
+
+/* ---- elsewhere --------------------------------------------------------------------------------------------------- */
+
+static struct s3 *open_bucket(void)
+{
+    struct store_params p = { .endpoint = "https://s3.example.org", .region = "us-east-1", .addressing = "path" };
+    struct err err = { 0 };
+    struct s3 *s = s3_open("bucket", &p, &err);
+
+    if (s == NULL)
+        fail_msg("%s", err.message);
+    return s;
+}
+
+/* Of several requests that go to the wrong region at once, only the first one's answer is news. */
+static void region_learned(void **state)
+{
+    struct s3_call c = { .what = "write", .class = ERR_UPLOAD, .method = "PUT", .key = "k" };
+    struct s3_answer a = {
+        .http.status = 301, .code = "PermanentRedirect", .region = "eu-central-1", .signed_for = "us-east-1"
+    };
+    struct s3 *s = open_bucket();
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct s3_trouble t = { 0 };
+        struct err err = { .class = ERR_UPLOAD };
+
+        assert_int_equal(s3_again(s, &c, &t, &a, &err), 0);
+        assert_int_equal(err.class, ERR_NONE);
+        assert_int_equal(s3_again(s, &c, &t, &a, &err), -1); /* once each */
+    }
+    memcpy(a.signed_for, "eu-central-1", sizeof "eu-central-1");
+    assert_int_equal(s3_again(s, &c, &(struct s3_trouble){ 0 }, &a, &(struct err){ .class = ERR_UPLOAD }), -1);
+    s3_close(s);
+}
+
+static void check_address(struct s3 *s, const char *redirect, const char *expected)
+{
+    struct buf url, host, path;
+    struct err err = { 0 };
+    char region[64];
+
+    buf_init(&url, 1000);
+    buf_init(&host, 1000);
+    buf_init(&path, 1000);
+    assert_int_equal(s3_address(s, redirect, "a/b c", &url, &host, &path, region, &err), 0);
+    assert_string_equal(url.data, expected);
+    buf_release(&url);
+    buf_release(&host);
+    buf_release(&path);
+}
+
+/* Else the object would be named BUCKET/a/b. */
+static void redirect_names_bucket(void **state)
+{
+    struct s3 *s = open_bucket();
+
+    (void)state;
+    check_address(s, NULL, "https://s3.example.org/bucket/a/b%20c");
+    check_address(s, "https://s3.eu.example.org", "https://s3.eu.example.org/bucket/a/b%20c");
+    check_address(s, "https://bucket.s3.eu.example.org", "https://bucket.s3.eu.example.org/a/b%20c");
+    s3_close(s);
+}
+
+static void no_secret(void **state)
+{
+    struct store_params p = { .endpoint = "https://clerk:sesame@s3.example.org" };
+    struct err err = { 0 };
+
+    (void)state;
+    assert_null(s3_open("bucket", &p, &err));
+    assert_int_equal(err.class, ERR_CONFIG);
+    assert_null(strstr(err.message, "sesame"));
+    assert_non_null(strstr(err.message, "s3.example.org"));
 }
 
 /* ---- parts on their way ------------------------------------------------------------------------------------------ */
@@ -316,6 +395,9 @@ int main(void)
         PROMISE("buffers keep within the memory that is given", memory),
         PROMISE("what a stream can carry in its memory is known before", carried),
         PROMISE("what passes is tried again, what can't succeed is not", verdicts),
+        PROMISE("the region is followed, also when another request has learned it first", region_learned),
+        PROMISE("a redirect to the bucket's own host names it in the host alone", redirect_names_bucket),
+        PROMISE("a password in an endpoint is refused, and not repeated", no_secret),
         PROMISE("pauses grow, differ, and end; Retry-After is honoured", pauses),
         PROMISE("Retry-After is seconds or a date", retry_after),
         PROMISE("all parts are sent, whoever holds some", all_sent),
