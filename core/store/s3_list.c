@@ -174,16 +174,19 @@ static void add_parameter(struct buf *query, const char *name, const char *value
     sigv4_encode(query, value, false);
 }
 
+/* A token that leads nowhere, or to where we are, would lead in a circle. */
 static int next_page(struct page *p, struct s3 *s, const struct s3_call *c, const char *root, struct err *err)
 {
+    char *before = strdup(p->token.data);
     struct s3_answer a = { 0 };
-    int rc = s3_call(s, c, &a, err);
+    int rc = before ? s3_call(s, c, &a, err) : err_no_memory(err);
 
     if (rc == 0)
         rc = read_page(p, s, &a, root, err);
-    if (rc == 0 && p->truncated && (p->uploads ? p->marker.size : p->token.size) == 0)
+    if (rc == 0 && p->truncated && (p->token.size == 0 || strcmp(p->token.data, before) == 0))
         rc = err_set(err, ERR_STORE, "can't list s3://%s: the answer says there is more, but not where", s->bucket);
     s3_answer_release(&a);
+    free(before);
     return rc;
 }
 

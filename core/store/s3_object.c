@@ -154,7 +154,7 @@ static void take_info(const struct s3_answer *a, struct store_info *out)
     memset(out, 0, sizeof *out);
     if (range && strchr(range, '/')) /* bytes 0-9/100 */
         out->size = strtoull(strchr(range, '/') + 1, NULL, 10);
-    else if (length)
+    else if (length && a->http.status != 416) /* that is the refusal's own: of an empty object no range can be had */
         out->size = strtoull(length, NULL, 10);
     out->modified = modified ? curl_getdate(modified, NULL) : 0;
     if (out->modified < 0)
@@ -223,7 +223,17 @@ struct reader {
     char pinned[132];
 };
 
-/* A server that does not know ranges sends the wrong bytes: none of them may get through. */
+static bool same_etag(const char *a, const char *b)
+{
+    char left[128], right[128];
+
+    s3_etag_copy(left, a);
+    s3_etag_copy(right, b);
+    return strcmp(left, right) == 0;
+}
+
+/* A server that does not know ranges sends the wrong bytes, one that knows no If-Match those of another object: none of
+ * them may get through. */
 static int check_answer(struct reader *r, struct err *err)
 {
     const char *range = http_header(&r->a->http, "content-range"), *etag = http_header(&r->a->http, "etag");
@@ -237,6 +247,8 @@ static int check_answer(struct reader *r, struct err *err)
     }
     if (from != r->offset + r->got)
         return err_set(err, ERR_STORE, "the server does not keep to the range it was asked for");
+    if (r->pinned[0] && etag && !same_etag(r->pinned, etag))
+        return err_set(err, ERR_DAMAGED, "it is another object now than the one that was looked at");
     if (!r->pinned[0] && etag)
         snprintf(r->pinned, sizeof r->pinned, "%.130s", etag);
     r->checked = true;
@@ -281,8 +293,10 @@ static int read_once(struct s3 *s, struct s3_call *c, struct reader *r, struct s
         headers[c->n_headers++] = (struct sigv4_header){ "If-Match", r->pinned };
     r->checked = false;
     rc = s3_try(s, c, t->redirect[0] ? t->redirect : NULL, a, err);
-    if (r->got > before)
-        t->tries = 0; /* it moves: the next trouble is a new one */
+    if (r->got > before) { /* it moves: the next trouble is a new one */
+        t->tries = 0;
+        t->renewed = false;
+    }
     return rc;
 }
 

@@ -69,11 +69,14 @@ static bool take_range(struct download *d, uint64_t *offset, uint64_t *n)
 static int fetch(struct download *d, uint64_t offset, uint64_t n, struct store_info *info, struct err *err)
 {
     struct range r = { .d = d, .at = offset };
+    uint64_t end = offset + n;
 
     if (d->store->ops->read(d->store, d->key, d->etag, offset, n, &d->cancel, into_file, &r, info, err) < 0)
         return -1;
-    if (!info && r.at != offset + n)
-        return err_set(err, ERR_DAMAGED, "%s/%s is shorter than its size says", d->store->url, d->key);
+    if (info && info->size < end)
+        end = info->size;
+    if (r.at != end)
+        return err_set(err, ERR_DAMAGED, "%s/%s has fewer bytes than its size says", d->store->url, d->key);
     return 0;
 }
 

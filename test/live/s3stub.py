@@ -20,7 +20,8 @@ name says what is odd about it:
     contended    somebody else is writing the same object just now: 409 to the first PutObject that must replace nothing,
                  and to every completion that must not
     ending       the session token ends at the first request of each kind: see ends()
-    many         lists 100,000 keys; garbage, endless, html, no-token: lists nonsense
+    many         lists 100,000 keys; garbage, endless, html, no-token, circle: lists nonsense
+    no-ranges, no-pins: knows no Range, no If-Match
     error-200    CompleteMultipartUpload says 200 and InternalError the first time
     versioned    answers x-amz-version-id; knows versioning, object lock, encryption, location
     slow         503 SlowDown with Retry-After: 1, every second request
@@ -288,7 +289,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if (bucket, key) not in objects:
             raise Refused(404, "NoSuchKey")
         body, etag = objects[bucket, key]
-        if self.headers.get("If-Match") not in (None, etag):
+        if bucket != "no-pins" and self.headers.get("If-Match") not in (None, etag):
             raise Refused(412, "PreconditionFailed")
         m = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         headers = {"ETag": etag, "Last-Modified": "Thu, 23 Oct 2025 02:00:00 GMT"}
@@ -338,6 +339,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def listing(self, bucket, query):
         odd = {"garbage": "<ListBucketResult><Contents><Key>a</Key>", "html": "<html><body>Welcome</body></html>",
+               "circle": "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>1</NextContinuationToken>"
+                         "</ListBucketResult>",
                "no-token": "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
                "entity": "<!DOCTYPE x [<!ENTITY a 'b'>]><ListBucketResult>&a;</ListBucketResult>"}
         if bucket in odd:

@@ -153,6 +153,8 @@ teardown() { test_end; }
     has "$stderr" 'really an S3 endpoint'
     run -18 --separate-stderr tool s3://no-token list
     has "$stderr" 'there is more, but not where'
+    run -18 --separate-stderr tool s3://circle list
+    has "$stderr" 'there is more, but not where'
     run -18 --separate-stderr tool s3://entity list
     has "$stderr" 'document type'
     run -18 --separate-stderr tool s3://endless list
@@ -164,6 +166,35 @@ teardown() { test_end; }
     run -18 --separate-stderr tool s3://no-ranges read x 10 20
     [ -z "$output" ]
     has "$stderr" 'does not keep to the range'
+}
+
+@test "a server that knows no If-Match gives no bytes of another object" {
+    tool s3://no-pins put x "$ROOT/small"
+    etag=$(tool s3://no-pins head x | grep -o 'etag=[^ ]*')
+    tool s3://no-pins read x 0 10 "${etag#etag=}" | cmp - <(head -c 10 "$ROOT/small")
+    echo other >"$T/other"
+    tool s3://no-pins put x "$T/other"
+    run -19 --separate-stderr tool s3://no-pins read x 0 5 "${etag#etag=}"
+    [ -z "$output" ]
+    has "$stderr" "DAMAGED: can't read s3://no-pins/x: it is another object now"
+}
+
+@test "a file that is far larger than was expected: its parts grow, and where they may not it is sent again in larger ones" {
+    export TOOL_EXPECTED=1
+    random_file 70000000 "$T/seventy"
+    run -0 --separate-stderr env TOOL_MAX_PARTS=8 "$TOOL" s3://plain-bucket follow refused "$T/seventy" # 16 MiB behind six of 8
+    has "$output" 'size=70000000 parts=5 .*proof=etag'
+    has "$stderr" 'refused has become far larger than was expected: its 66.8 MB are sent again, in parts of one size'
+    has "$(stub_log here)" 'POST /plain-bucket/refused.* 400 InvalidPart'
+    run -0 env TOOL_MAX_PARTS=4 "$TOOL" s3://plain-bucket follow outgrown "$T/seventy" # more than four parts can carry
+    has "$output" 'size=70000000 parts=3 .*proof=etag'
+    run -0 env TOOL_MAX_PARTS=1 "$TOOL" s3://plain-bucket follow one "$T/seventy"
+    has "$output" 'size=70000000 parts=0 .*proof=etag'
+    for key in refused outgrown one; do tool s3://plain-bucket get $key | cmp - "$T/seventy"; done
+    run -17 --separate-stderr env TOOL_MAX_PARTS=8 "$TOOL" s3://plain-bucket upload stream "$T/seventy"
+    has "$stderr" 'InvalidPart'
+    has "$stderr" 'hint: .*wants all alike, .*without --stream'
+    [ -z "$(tool s3://plain-bucket uploads)" ]
 }
 
 @test "an object is never written over where that is asked for" {
