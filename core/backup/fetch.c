@@ -251,17 +251,20 @@ static void add_progress(void *cookie, uint64_t bytes)
 
 static int download(struct fetched *f, const char *path, struct err *err)
 {
-    /* A directory's ETag changes when it is copied elsewhere; there the checksum must do. */
-    const char *pinned = f->has_manifest && store_s3(f->store) != NULL ? f->manifest.etag : "";
     struct os_file file = OS_FILE_CLOSED;
     struct store_info info;
     int rc = -1;
 
     if (os_file_create(&file, path, err) < 0)
         return -1;
+    if (f->has_manifest && store_s3(f->store) != NULL && *f->manifest.etag != '\0' &&
+        strcmp(f->manifest.etag, f->info.etag) != 0)
+        log_warn(
+            "%s has the ETag %s, its manifest says %s: other tools have copied the bucket, or it was replaced; its "
+            "checksum will tell",
+            f->url, f->info.etag, f->manifest.etag);
     progress_start("downloading", f->info.size);
-    rc = store_download(f->store, f->key, *pinned != '\0' ? pinned : f->info.etag, file.fd, &info, add_progress, NULL,
-                        err);
+    rc = store_download(f->store, f->key, f->info.etag, file.fd, &info, add_progress, NULL, err);
     progress_end();
     if (rc == 0)
         rc = os_file_commit(&file, err);
@@ -311,6 +314,21 @@ static int open_room(int parent, const char *path)
     return -1;
 }
 
+/* Files alone: nothing of ours has a directory in it. */
+static void empty_room(int room)
+{
+    int fd = openat(room, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *e;
+
+    while (d != NULL && (e = readdir(d)) != NULL)
+        unlinkat(room, e->d_name, 0);
+    if (d != NULL)
+        closedir(d);
+    else if (fd >= 0)
+        close(fd);
+}
+
 /* The work directory may be everybody's (/tmp): what is there under our name must be ours. The lock tells the living
  * from the dead, also to who does not see our processes. */
 static int take_room(struct fetched *f, const char *path, struct err *err)
@@ -322,7 +340,12 @@ static int take_room(struct fetched *f, const char *path, struct err *err)
         err_hint(err, "remove it, or set SFB_WORK_DIR to a directory that nobody else writes to");
         return -1;
     }
-    (void)flock(f->room, LOCK_EX | LOCK_NB);
+    if (flock(f->room, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        err_set(err, ERR_BUSY, "another run uses %s: its process has our number, in another container", path);
+        err_hint(err, "give each container an SFB_WORK_DIR of its own");
+        return -1;
+    }
+    empty_room(f->room); /* of a run that was killed, and had our number: in a container everybody has the same */
     return 0;
 }
 
@@ -336,23 +359,17 @@ static bool is_left(const char *name, const char *app)
            errno == ESRCH;
 }
 
-/* Files alone: nothing of ours has a directory in it. */
 static void remove_room(int parent, const char *name)
 {
     int room = open_room(parent, name);
-    const struct dirent *e;
-    DIR *d;
 
     if (room < 0)
         return;
-    if (flock(room, LOCK_EX | LOCK_NB) < 0 || (d = fdopendir(room)) == NULL) {
-        close(room);
-        return;
+    if (flock(room, LOCK_EX | LOCK_NB) == 0) {
+        empty_room(room);
+        unlinkat(parent, name, AT_REMOVEDIR);
     }
-    while ((e = readdir(d)) != NULL)
-        unlinkat(room, e->d_name, 0);
-    closedir(d);
-    unlinkat(parent, name, AT_REMOVEDIR);
+    close(room);
 }
 
 void fetch_sweep(const struct settings *s, const struct places *places)

@@ -6,8 +6,9 @@
  *     with a moment                                 the newest that is not from after it, of the same series
  *
  * A backup of which the local cache has a copy with the same checksum is not downloaded. One that is downloaded lands in
- * the work directory, whole or not at all, with its manifest and globals beside it; the version that the manifest
- * describes is pinned by its ETag, so that an object replaced meanwhile is noticed.
+ * the work directory, whole or not at all, with its manifest and globals beside it; the version that was found is pinned
+ * by its ETag, so that one replaced meanwhile is noticed. Whether it is the one that the manifest describes its checksum
+ * tells, not its ETag: that changes when a bucket is copied by other means than the server's own.
  */
 #pragma once
 #include <stdbool.h>

@@ -39,8 +39,10 @@ static int check_etag(struct check *c)
         return 0;
     }
     if (strcmp(etag, m->etag) != 0)
-        return integrity_failed(c, "checksum", "its ETag is %.40s, its manifest says %.40s: it was replaced", etag,
-                                m->etag);
+        return integrity_failed(c, "checksum",
+                                "its ETag is %.40s, its manifest says %.40s: it was replaced, or copied by "
+                                "other tools, and then has to be verified as a file",
+                                etag, m->etag);
     integrity_passed(c, "checksum", "ETag and size as in the manifest");
     return 0;
 }

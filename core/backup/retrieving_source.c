@@ -48,9 +48,12 @@ static int open_object(struct retrieval *r, struct err *err)
     if (f->has_manifest)
         r->manifest = &f->manifest;
     if (f->has_manifest && store_s3(f->store) != NULL && *f->manifest.etag &&
-        strcmp(f->manifest.etag, f->info.etag) != 0)
-        return err_set(err, ERR_DAMAGED, "%s: its ETag is %.40s, its manifest says %.40s: it was replaced", f->url,
-                       f->info.etag, f->manifest.etag);
+        strcmp(f->manifest.etag, f->info.etag) != 0) {
+        err_set(err, ERR_DAMAGED, "%s: its ETag is %.40s, its manifest says %.40s: it was replaced", f->url,
+                f->info.etag, f->manifest.etag);
+        err_hint(err, "if the bucket was copied by other tools, restore from a download: its checksum will tell");
+        return -1;
+    }
     return stored_open(&r->stored, f->store, f->key, &f->info, &r->file, err);
 }
 
