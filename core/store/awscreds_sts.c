@@ -44,6 +44,15 @@ static void call_release(struct sts_call *s)
     buf_release(&s->authorization);
 }
 
+/* How many of the host's n bytes name a port that needs no name: the Host header is sent without, and it is signed. */
+static size_t default_port(const char *url, const char *host, size_t n)
+{
+    const char *port = http_is_plain(url) ? ":80" : ":443";
+    size_t port_n = strlen(port);
+
+    return n > port_n && memcmp(host + n - port_n, port, port_n) == 0 ? port_n : 0;
+}
+
 static int set_endpoint(struct awscreds *c, struct sts_call *s, struct err *err)
 {
     const char *named = awsconf_sts_endpoint(c->p.conf, NULL), *scheme;
@@ -56,7 +65,7 @@ static int set_endpoint(struct awscreds *c, struct sts_call *s, struct err *err)
             return err_set(err, ERR_CONFIG, "not an endpoint for STS: %s", named);
         n = strcspn(scheme + 3, "/?#");
         buf_printf(&s->url, "%.*s/", (int)((size_t)(scheme + 3 - named) + n), named);
-        buf_printf(&s->host, "%.*s", (int)n, scheme + 3);
+        buf_printf(&s->host, "%.*s", (int)(n - default_port(named, scheme + 3, n)), scheme + 3);
     } else {
         buf_printf(&s->host, "sts%s%s.amazonaws.com%s", c->region ? "." : "", c->region ? c->region : "",
                    text_starts(s->region, "cn-") ? ".cn" : "");

@@ -241,8 +241,8 @@ def main():
     parser.add_argument("--shape", choices=("mixed", "documents"), default="mixed", help="of the database")
     parser.add_argument("--s3-megabytes", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", default="idle,backup15,memory,restore,drill,s3-backup,s3-table,s3-upload,backup17",
-                        help="some of the default's")
+    parser.add_argument("--only", help="some of the default's",
+                        default="idle,backup15,memory,restore,drill,s3-backup,s3-table,s3-upload,backup17,s3-backup17")
     options = parser.parse_args()
     wanted = set(options.only.split(","))
     bench = Bench(options)
@@ -266,13 +266,18 @@ def main():
             if wanted & {"s3-backup", "s3-table"}:
                 with s3.S3(bench, options.aws, options.store_tool) as store:
                     if "s3-backup" in wanted:
-                        s3.backup(bench, store, server)
+                        s3.backup(bench, store, server, 15)
                     if "s3-table" in wanted:
                         s3.table(bench, store, server)
             bench.servers.pop().stop()
             shutil.rmtree(server.base)
-        if "backup17" in wanted:
-            backups(bench, bench.server("pg17", options.pg17), 17)
+        if wanted & {"backup17", "s3-backup17"}:
+            server = bench.server("pg17", options.pg17)
+            if "backup17" in wanted:
+                backups(bench, server, 17)
+            if "s3-backup17" in wanted:
+                with s3.S3(bench, options.aws, options.store_tool) as store:
+                    s3.backup(bench, store, server, 17)
     finally:
         bench.close()
     with open(options.json, "w", encoding="utf-8") as out:

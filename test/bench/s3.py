@@ -122,15 +122,16 @@ def upload(bench, s3):
     os.unlink(path)
 
 
-def backup(bench, s3, server):
+def backup(bench, s3, server, major):
     """From the database into the bucket, whole and verified. The bucket is not emptied: the warm-up's backup is the one
     that becomes the week's and the month's, as on every other day of the month."""
     env = dict(s3.env, PRODUCTION_DATABASE_URL=server.url("bench"))
-    ours = ([bench.sfb, "backup"], env)
+    method = "gzip 6" if major < 16 else "zstd 1"
+    ours = ([bench.sfb, "backup", *([] if major < 16 else ["--compress-method", "zstd", "-c", "1"])], env)
     pipe = ["bash", "-c", 'set -o pipefail; "$1" -h "$2" -U postgres -Fc -Z6 bench | "${@:3}"', "bash",
             os.path.join(server.bindir, "pg_dump"), server.base, *s3.command("cp", "--quiet", "-", f"s3://{BUCKET}/theirs")]
 
-    bench.pair("backup to S3, gzip 6, against pg_dump -Fc -Z6 | aws s3 cp - (server 15)", "at least 3.0", ours,
+    bench.pair(f"backup to S3, {method}, against pg_dump -Fc -Z6 | aws s3 cp - (server {major})", "at least 3.0", ours,
                (pipe, s3.env), bench.clean_work)
     bench.clean_work()
-    bench.memory("memory of a backup to S3, largest process", ours)
+    bench.memory(f"memory of a backup to S3, {method}, largest process", ours)

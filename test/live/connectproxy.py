@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """An HTTP proxy as companies have it: CONNECT and nothing else.
 
-    connectproxy.py --log FILE --port-file FILE [--user NAME:PASSWORD] [--busy N]
+    connectproxy.py --log FILE --port-file FILE [--user NAME:PASSWORD] [--busy N] [--to PORT]
 
 Tunnels to whatever is asked for, on loopback only. With --user it wants that in Proxy-Authorization, and answers 407
-without; with --busy it answers 503 so many times first. The log has a line for each request: METHOD TARGET STATUS.
+without; with --busy it answers 503 so many times first; with --to all tunnels end at that port. The log has a line for each request: METHOD TARGET STATUS.
 """
 import argparse
 import base64
@@ -51,7 +51,7 @@ def serve(client, args):
         status = 503
     server = None
     if status == 200:
-        host, port = target.rsplit(":", 1)
+        host, port = ("localhost", args.to) if args.to else target.rsplit(":", 1)
         try:
             server = socket.create_connection(("127.0.0.1" if host.endswith("localhost") else host, int(port)))
         except OSError:
@@ -72,6 +72,7 @@ def main():
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--user")
     parser.add_argument("--busy", type=int, default=0)
+    parser.add_argument("--to", type=int)
     args = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", 0), backlog=64)
     with open(args.port_file + ".new", "w", encoding="utf-8") as f:

@@ -67,6 +67,16 @@ END
     has "$stderr" 'hint: .*trust policy'
 }
 
+@test "an endpoint of STS that names the port it would have anyway is signed as it is sent" {
+    keys
+    config <<<$'[profile prod]\nrole_arn = arn:aws:iam::1:role/first\nsource_profile = default'
+    tools_run tunnel python3 "$HARNESS_DIR/connectproxy.py" --log "$T/connect.log" --to "${STUB_HERE##*:}"
+    export AWS_PROFILE=prod HTTPS_PROXY=http://localhost:$(<"$ROOT/tools/tunnel.port")
+    AWS_ENDPOINT_URL_STS=https://localhost:443 run -0 tool s3://plain-bucket whoami
+    [ "$output" = arn:aws:sts::1:assumed-role/r/s ]
+    has "$(<"$T/connect.log")" '^CONNECT localhost:443 200$'
+}
+
 @test "a profile's role, with keys of the environment, the container, the instance" {
     export AWS_CONTAINER_CREDENTIALS_FULL_URI=$STUB_PLAIN/container AWS_CONTAINER_AUTHORIZATION_TOKEN=container-token
     export AWS_EC2_METADATA_SERVICE_ENDPOINT=$STUB_PLAIN
