@@ -71,7 +71,8 @@ END
     keys
     config <<<$'[profile prod]\nrole_arn = arn:aws:iam::1:role/first\nsource_profile = default'
     tools_run tunnel python3 "$HARNESS_DIR/connectproxy.py" --log "$T/connect.log" --to "${STUB_HERE##*:}"
-    export AWS_PROFILE=prod HTTPS_PROXY=http://localhost:$(<"$ROOT/tools/tunnel.port")
+    HTTPS_PROXY=http://localhost:$(<"$ROOT/tools/tunnel.port")
+    export AWS_PROFILE=prod HTTPS_PROXY
     AWS_ENDPOINT_URL_STS=https://localhost:443 run -0 tool s3://plain-bucket whoami
     [ "$output" = arn:aws:sts::1:assumed-role/r/s ]
     has "$(<"$T/connect.log")" '^CONNECT localhost:443 200$'
