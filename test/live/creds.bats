@@ -173,7 +173,7 @@ END
     who
     has "$output" '^id=IMDSKEY token=IMDSTOKEN'
     has "$output" 'instance metadata \(IMDSv2\), role the-role'
-    [ "$(sed -n 1p "$ROOT/tools/plain.log")" = "PUT /latest/api/token 200 " ]
+    has "$(sed -n 1p "$ROOT/tools/plain.log")" '^PUT /latest/api/token 200 $'
     has_not "$(stub_log plain)" ' 401 '
     export https_proxy=http://127.0.0.1:1 http_proxy=http://127.0.0.1:1 no_proxy=localhost
     works # metadata never goes through a proxy

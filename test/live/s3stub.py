@@ -417,6 +417,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def reply(self, status, headers, body=b""):
         body = body.encode() if isinstance(body, str) else body
+        self.note(status, "") # before whoever asked can look at the log
         self.send_response(status)
         for name, text in {"x-amz-request-id": f"STUB{count('request'):06}", **headers}.items():
             self.send_header(name, text)
@@ -424,7 +425,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-        self.note(status, "")
 
     def note(self, status, code):
         with lock, open(args.log, "a", encoding="utf-8") as f:
