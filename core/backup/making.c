@@ -191,7 +191,6 @@ static int check_file(struct making *m, struct err *err)
 {
     struct integrity_params p = {
         .depth = CHECK_ALL,
-        .jobs = m->params->jobs,
         .bindir = settings_get(m->params->settings, SETTING_PG_BINDIR),
         .list = m->list,
         .walked = m->params->format == FORMAT_CUSTOM ? &m->snapshot.walked : NULL,
