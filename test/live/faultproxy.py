@@ -180,6 +180,7 @@ def pass_request(client, server, first, headers, rule):
 
 
 def pass_answer(client, server, method, target, rule):
+    """True if the connection stays. The log has the request before the client has the end of its answer."""
     do, after = (rule or {}).get("do"), (rule or {}).get("after", 0)
     first, headers = server.head()
     while first.split()[1] == "100":
@@ -193,30 +194,29 @@ def pass_answer(client, server, method, target, rule):
             headers = [(k, v) for k, v in headers if k.strip().lower() != name.lower()]
             if text is not None:
                 headers.append((name, " " + text))
-    head = "\r\n".join([first] + [f"{k}:{v}" for k, v in headers] + ["", ""]).encode("latin-1")
     if do == "silent" and after == 0:
         log(f"{method} {target} {status} held")
         client.stay_silent()
-    client.send(head)
+    kept = "\r\n".join([first] + [f"{k}:{v}" for k, v in headers] + ["", ""]).encode("latin-1")
     length, done = value(headers, "content-length"), 0
-    if method == "HEAD" or status in (204, 304):
-        return status, True, 0
-    while length is None or done < int(length):
+    size = 0 if method == "HEAD" or status in (204, 304) else length and int(length)
+    while size is None or done < size:
         try:
             data = server.take(1 << 16)
         except Gone:
             break
-        if do == "spoil":
-            data = flip(data, done, after)
+        client.send(kept)
+        kept = flip(data, done, after) if do == "spoil" else data
         if do in ("truncate", "silent") and done + len(data) > after:
-            client.send(data[: after - done])
+            client.send(kept[: after - done])
             if do == "truncate":
                 client.sock.close()
                 raise Gone()
             client.stay_silent()
-        client.send(data)
         done += len(data)
-    return status, length is not None or value(headers, "transfer-encoding") == "chunked", done
+    log(f"{method} {target} {status} {do or '-'} {done}")
+    client.send(kept)
+    return size is not None or value(headers, "transfer-encoding") == "chunked"
 
 
 def answer_here(client, method, headers, rule):
@@ -259,9 +259,7 @@ def one_request(client):
         if do in ("reset", "stall", "lose", "silent", "truncate"):
             log(f"{method} {target} 0 {what}")
         pass_request(client, server, first, headers, rule)
-        status, stays, done = pass_answer(client, server, method, target, rule)
-        log(f"{method} {target} {status} {what} {done}")
-        return stays
+        return pass_answer(client, server, method, target, rule)
     finally:
         server.sock.close()
 
