@@ -109,11 +109,11 @@ static const char general_help[] = "Usage: sfb COMMAND [OPTIONS] ...\n"
                                    "Commands:\n";
 
 static const char general_options[] =
-    "\n"
     "  sfb COMMAND --help         explain a command: its options, examples and exit codes\n"
     "  sfb --list                 the commands, one a line\n"
     "  sfb --install DIR          make the links (backup-database, psql, ...) in DIR\n"
     "  sfb --completion SHELL     a completion script for bash, zsh or fish\n"
+    "  sfb --man COMMAND          its man page, for man -l; of sfb: this one's\n"
     "  sfb --version              the version\n"
     "  sfb pg_dump --pg 15 ...    PostgreSQL's own program of that major; so pg_restore and psql\n"
     "\n"
@@ -126,6 +126,7 @@ static void print_help(FILE *to)
 {
     fputs(general_help, to);
     list_applets(to);
+    fputc('\n', to);
     fputs(general_options, to);
 }
 
@@ -468,6 +469,20 @@ static int run_applet(const struct applet *a, const char *program, int argc, cha
 
 /* ---- sfb ... ------------------------------------------------------------------------------------------------- */
 
+static int print_overview(void)
+{
+    struct page pages[N_APPLETS];
+    struct buf text;
+
+    for (size_t i = 0; i < N_APPLETS; i++)
+        pages[i] = (struct page){ .name = applets[i]->name, .summary = applets[i]->summary };
+    buf_init(&text, TEXT_MAX);
+    page_man_overview(&text, pages, N_APPLETS, general_options, SFB_VERSION);
+    fputs(text.data, stdout);
+    buf_release(&text);
+    return 0;
+}
+
 /* help APPLET, --man APPLET */
 static int explain(const char *name, enum form form)
 {
@@ -512,7 +527,9 @@ static int global_option(const char *argv0, const char *option, const char *oper
         return usage_error("%s needs a word after it", option);
     if (strcmp(option, "--install") == 0)
         return install_links(argv0, operand);
-    return strcmp(option, "--man") == 0 ? explain(operand, FORM_MAN) : print_completion(operand);
+    if (strcmp(option, "--completion") == 0)
+        return print_completion(operand);
+    return strcmp(operand, "sfb") == 0 ? print_overview() : explain(operand, FORM_MAN);
 }
 
 static int dispatch(int argc, char **argv)

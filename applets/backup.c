@@ -25,6 +25,7 @@ static const char examples[] =
     "# Local backup only (no S3 upload)\nsfb backup --local-only\n"
     "# Staging backup\nsfb backup --environment staging --local-only\n"
     "# High compression (slower but smaller)\nsfb backup --compression 9 --local-only\n"
+    "# Into a directory in place of a bucket\nSFB_BUCKET=file:///mnt/backups sfb backup\n"
     "# No disk for a dump: from the database into the bucket\nsfb backup --stream\n"
     "# Before a migration, kept until somebody deletes it\nsfb backup --label pre-migration --local-only\n";
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/backup/doctor_impl.h"
@@ -186,6 +187,26 @@ static bool has_own_log(const struct settings *s)
     return found;
 }
 
+/* there: what of the path exists, NULL for nothing. */
+static void tell_unusable(struct doctor_exam *e, enum setting which, const char *topic, const char *origin,
+                          const char *there, bool broken)
+{
+    const char *directory = settings_get(e->p->settings, which), *name = settings_name(which);
+    enum doctor_state state = broken ? DOCTOR_BROKEN : DOCTOR_WARNING;
+    struct stat st;
+
+    if (there && stat(there, &st) == 0 && !S_ISDIR(st.st_mode)) {
+        doctor_add(e->r, state, topic, "%s is a file, not a directory (%s)%s", there, origin,
+                   broken ? "" : ": done without");
+        doctor_remedy(e->r, "set %s to a directory", name);
+        return;
+    }
+    doctor_add(e->r, state, topic, "user %s can't write to %s (%s)%s", os_user(), directory, origin,
+               broken ? "" : ": done without");
+    doctor_remedy(e->r, "as root: install -d -m 750 -o %s %s; or set %s to another directory", os_user(), directory,
+                  name);
+}
+
 /* needed: there is no backup without it, even when nobody named it */
 static bool judge_directory(struct doctor_exam *e, enum setting which, const char *topic, bool needed)
 {
@@ -207,14 +228,8 @@ static bool judge_directory(struct doctor_exam *e, enum setting which, const cha
         doctor_add(e->r, DOCTOR_FINE, topic, "%s will be made (%s)", directory, origin);
     else if (which == SETTING_LOG_DIR && has_own_log(s))
         doctor_add(e->r, DOCTOR_FINE, topic, "the log in %s is there and can be written (%s)", directory, origin);
-    else {
-        bool broken = needed || settings_given(s, which);
-
-        doctor_add(e->r, broken ? DOCTOR_BROKEN : DOCTOR_WARNING, topic, "user %s can't write to %s (%s)%s", os_user(),
-                   directory, origin, broken ? "" : ": done without");
-        doctor_remedy(e->r, "as root: install -d -m 750 -o %s %s; or set %s to another directory", os_user(), directory,
-                      settings_name(which));
-    }
+    else
+        tell_unusable(e, which, topic, origin, there, needed || settings_given(s, which));
     free(there);
     return usable;
 }

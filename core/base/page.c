@@ -248,3 +248,21 @@ void page_man(struct buf *out, const struct page *p, const char *version)
         buf_puts(out, ", each also with .sh at its end\n");
     }
 }
+
+void page_man_overview(struct buf *out, const struct page *pages, size_t n, const char *options, const char *version)
+{
+    buf_printf(out, ".TH \"SFB\" 1 \"\" \"sfb %s\" \"PostgreSQL backups\"\n", version);
+    buf_puts(out, ".SH NAME\nsfb \\- backs up PostgreSQL and brings it back\n"
+                  ".SH SYNOPSIS\n.B sfb\n.I COMMAND\n[\\fIOPTIONS\\fR] ...\n.SH COMMANDS\n");
+    for (size_t i = 0; i < n; i++) {
+        buf_puts(out, ".TP\n.BR sfb\\-");
+        add_roff_text(out, pages[i].name);
+        buf_puts(out, " (1)\n");
+        add_roff_text(out, pages[i].summary);
+        buf_putc(out, '\n');
+    }
+    buf_puts(out, ".SH OPTIONS\n.nf\n");
+    add_roff_text(out, options);
+    buf_puts(out, ".fi\n.SH SETTINGS\nEnvironment variables, or lines of /etc/sfb.env;\n"
+                  ".BR sfb\\-config (1)\nshows all of them, their values and where each comes from.\n");
+}

@@ -28,6 +28,9 @@ struct page {
 void page_help(struct buf *out, const struct page *p);
 void page_man(struct buf *out, const struct page *p, const char *version); /* roff, for man -l */
 
+/* sfb(1): the commands, and what sfb itself takes; options is text that stays as it is laid out. */
+void page_man_overview(struct buf *out, const struct page *pages, size_t n, const char *options, const char *version);
+
 enum page_shell { PAGE_BASH, PAGE_ZSH, PAGE_FISH };
 
 /* One script that completes `sfb COMMAND` and every link. */

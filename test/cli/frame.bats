@@ -166,10 +166,20 @@ setup() { cd "$BATS_TEST_DIRNAME/../.." || return 1; }
 }
 
 @test "man pages are roff that groff has nothing against" {
-    for applet in $(applets); do
+    for applet in sfb $(applets); do
         "$SFB" --man "$applet" >"$BATS_TEST_TMPDIR/page"
         grep -q '^\.TH "SFB' "$BATS_TEST_TMPDIR/page"
         if command -v groff >/dev/null; then groff -man -Tutf8 -ww -z "$BATS_TEST_TMPDIR/page" 2>&1 | none; fi
+    done
+}
+
+@test "sfb(1) names every command and every option of sfb's own" {
+    page=$("$SFB" --man sfb | sed 's/\\-/-/g')
+    for applet in $(applets); do
+        [ "$(grep -m 1 -A 1 -x "\.BR sfb-$applet (1)" <<<"$page" | tail -n 1)" = "$("$SFB" --list | sed -n "s/^$applet  *//p")" ]
+    done
+    for option in $("$SFB" --help | grep -oE '^  sfb --[a-z]+' | cut -d ' ' -f 4); do
+        grep -q "^  sfb $option " <<<"$page"
     done
 }
 

@@ -72,7 +72,7 @@ need_bucket() {
     remedied
     has "$output" '^❌ privileges: narrow may not read table public.t$'
     has "$output" '^      as an administrator of that server: GRANT '
-    has "$output" "^❌ cache: user .* can't write to $T/file/cache \\("
+    has "$output" "^❌ cache: $T/file is a file, not a directory \\("
     has "$output" '^⚠️  backups: there is none of production yet$'
     has "$output" '^❌ 2 things are broken, 1 warning$'
     run -1 --separate-stderr sfb doctor -e staging
@@ -259,14 +259,18 @@ stub() {
     has "$output" '^      .*SFB_PG_BINDIR'
 }
 
-@test "directories: each that was named and can't be used is broken, with the command that makes it" {
+@test "directories: each that was named and can't be used is broken, with what to do" {
     : >"$T/file"
     for which in WORK:'work directory' CACHE:cache LOG:'audit log' STATE:state; do
         name=SFB_${which%%:*}_DIR
         run -1 --separate-stderr env "$name=$T/file/x" "$SFB" doctor
-    remedied
-        has "$output" "^❌ ${which#*:}: user .* can't write to $T/file/x \($name, from the environment\)$"
-        has "$output" "^      as root: install -d -m 750 -o [^ ]+ $T/file/x; or set $name to another directory$"
+        remedied
+        has "$output" "^❌ ${which#*:}: $T/file is a file, not a directory \($name, from the environment\)$"
+        has "$output" "^      set $name to a directory$"
+        run -1 --separate-stderr env "$name=~/x" "$SFB" doctor
+        remedied
+        has "$output" "^❌ ${which#*:}: user .* can't write to ~/x \($name, from the environment\)$"
+        has "$output" "^      as root: install -d -m 750 -o [^ ]+ ~/x; or set $name to another directory$"
     done
     SFB_BUCKET=file://$T/away run -1 --separate-stderr sfb doctor
     remedied
