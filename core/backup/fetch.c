@@ -249,6 +249,12 @@ static void add_progress(void *cookie, uint64_t bytes)
     progress_add(bytes);
 }
 
+bool fetched_has_etag(const struct fetched *f)
+{
+    return !f->has_manifest || store_s3(f->store) == NULL || *f->manifest.etag == '\0' ||
+           strcmp(f->manifest.etag, f->info.etag) == 0;
+}
+
 static int download(struct fetched *f, const char *path, struct err *err)
 {
     struct os_file file = OS_FILE_CLOSED;
@@ -257,8 +263,7 @@ static int download(struct fetched *f, const char *path, struct err *err)
 
     if (os_file_create(&file, path, err) < 0)
         return -1;
-    if (f->has_manifest && store_s3(f->store) != NULL && *f->manifest.etag != '\0' &&
-        strcmp(f->manifest.etag, f->info.etag) != 0)
+    if (!fetched_has_etag(f))
         log_warn(
             "%s has the ETag %s, its manifest says %s: other tools have copied the bucket, or it was replaced; its "
             "checksum will tell",

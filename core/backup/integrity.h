@@ -68,8 +68,9 @@ enum check_depth integrity_depth(const char *path);
 int integrity_check(const char *path, const struct integrity_params *p, struct integrity *found, int *fd,
                     struct err *err);
 /* The same of a custom archive in a store, where it is: read in ranges of one version, nothing is kept on this host. The
- * checksum that is compared is its ETag. The manifest is the one beside it, or m, when that is not NULL. ERR_STORE
- * when it can't be read. */
+ * checksum that is compared is its ETag; when that is another, since other tools have copied the bucket, with CHECK_ALL
+ * its SHA-256. The manifest is the one beside it, or m, when that is not NULL: then it was sent just now, and the ETag has
+ * to be the one that the server gave it. ERR_STORE when it can't be read. */
 int integrity_check_stored(struct store *store, const char *key, const struct manifest *m,
                            const struct integrity_params *p, struct integrity *found, struct err *err);
 

@@ -174,6 +174,10 @@ static int check_blocks(struct check *c)
     struct walk_result walked;
     int rc;
 
+    if (c->sums != NULL) {
+        p.seen = integrity_sum_up;
+        p.seen_cookie = c->sums;
+    }
     if (c->stored != NULL && stored_expect(c->stored, 0, c->found->size, c->err) < 0)
         return -1;
     progress_start("verifying", c->found->size);
@@ -183,6 +187,8 @@ static int check_blocks(struct check *c)
         return integrity_failed_with(c, "data");
     integrity_passed(c, "data", "every block is whole");
     rc = check_rows(c, &walked);
+    if (rc == 0 && c->sums != NULL)
+        rc = integrity_compare_sums(c);
     walk_result_release(&walked);
     return rc;
 }

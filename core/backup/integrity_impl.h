@@ -18,6 +18,7 @@ struct check { /* one integrity_check */
     struct integrity *found;
     struct walk_file file;
     struct stored *stored; /* what file reads; NULL: no object in a store */
+    struct sums *sums;     /* NULL, or of what is walked: its ETag does not vouch for it */
     struct err *err;
 };
 
@@ -32,6 +33,10 @@ int integrity_failed_with(struct check *c, const char *name);
 /* Once: does it read what the first `size` bytes of the file hold? ERR_DAMAGED with its words when not. */
 int integrity_list_read(struct integrity_list *list, const struct walk_file *file, uint64_t size, struct err *err);
 const char *integrity_list_version(const struct integrity_list *list);
+
+/* What a walk sees of an object with c->sums (the cookie), and afterwards: is that what its manifest says? */
+void integrity_sum_up(void *cookie, const void *bytes, size_t n);
+int integrity_compare_sums(struct check *c);
 
 /* A custom archive, as deep as c->p says. */
 int integrity_archive(struct check *c);

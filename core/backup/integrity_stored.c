@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* integrity_stored.c - an archive in a store, read where it is; and one that is only there while it passes. */
+#include "core/backup/integrity_impl.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-#include "core/backup/integrity_impl.h"
 #include "core/backup/repository.h"
+#include "core/base/text.h"
+#include "core/io/digest.h"
 
 static int load_stored_manifest(struct check *c)
 {
@@ -23,8 +27,80 @@ static int load_stored_manifest(struct check *c)
     return integrity_failed_with(c, "manifest");
 }
 
-/* Nothing need be read for it: the server said the ETag when it had all of the upload, and the manifest holds it. */
-static int check_etag(struct check *c)
+/* ---- what was copied by other tools ------------------------------------------------------------------------------ */
+
+/* An upload in parts has an ETag that tells how it was cut. Tools that copy a bucket cut otherwise: then it is the
+ * SHA-256 that tells, of the whole or, when it was streamed, of its contents and of the data behind them. */
+struct sums {
+    struct digest *head, *rest;
+    uint64_t left; /* bytes that head still gets */
+};
+
+static void sums_free(struct sums *s)
+{
+    if (s == NULL)
+        return;
+    digest_free(s->head);
+    digest_free(s->rest);
+    free(s);
+}
+
+static struct sums *sums_new(const struct manifest *m, struct err *err)
+{
+    struct sums *s = calloc(1, sizeof *s);
+
+    if (s != NULL) {
+        s->left = *m->sha256 ? UINT64_MAX : m->contents_size;
+        s->head = digest_new(DIGEST_SHA256);
+        s->rest = digest_new(DIGEST_SHA256);
+    }
+    if (s != NULL && s->head != NULL && s->rest != NULL)
+        return s;
+    sums_free(s);
+    err_no_memory(err);
+    return NULL;
+}
+
+void integrity_sum_up(void *cookie, const void *bytes, size_t n)
+{
+    struct sums *s = cookie;
+    size_t head = n < s->left ? n : (size_t)s->left;
+
+    digest_put(s->head, bytes, head);
+    digest_put(s->rest, (const char *)bytes + head, n - head);
+    s->left -= head;
+}
+
+static int compare(struct check *c, struct digest *d, const char *expected)
+{
+    struct digest_sum sum;
+    char sha256[65];
+
+    digest_end(d, &sum);
+    text_hex(sha256, sum.sha256, sizeof sum.sha256);
+    if (strcmp(sha256, expected) == 0)
+        return 0;
+    return integrity_failed(c, "checksum", "its SHA-256 is %.16s…, its manifest says %.16s…: it was replaced", sha256,
+                            expected);
+}
+
+int integrity_compare_sums(struct check *c)
+{
+    const struct manifest *m = &c->found->manifest;
+    int rc = compare(c, c->sums->head, *m->sha256 ? m->sha256 : m->contents_sha256);
+
+    if (rc == 0 && !*m->sha256)
+        rc = compare(c, c->sums->rest, m->data_sha256);
+    if (rc == 0)
+        integrity_passed(c, "checksum", "SHA-256 as in the manifest; the ETag is another: other tools have copied it");
+    return rc;
+}
+
+/* ---- an object --------------------------------------------------------------------------------------------------- */
+
+/* Nothing need be read for it: the server said the ETag when it had all of the upload, and the manifest holds it. When it
+ * is another, all of it has to be read to know, unless the manifest is the caller's, who has sent it just now. */
+static int check_etag(struct check *c, bool just_sent)
 {
     const struct manifest *m = &c->found->manifest;
     const char *etag = c->stored->info.etag;
@@ -38,23 +114,24 @@ static int check_etag(struct check *c)
         integrity_passed(c, "size", "as in the manifest");
         return 0;
     }
-    if (strcmp(etag, m->etag) != 0)
-        return integrity_failed(c, "checksum",
-                                "its ETag is %.40s, its manifest says %.40s: it was replaced, or copied by "
-                                "other tools, and then has to be verified as a file",
-                                etag, m->etag);
-    integrity_passed(c, "checksum", "ETag and size as in the manifest");
-    return 0;
+    if (strcmp(etag, m->etag) == 0) {
+        integrity_passed(c, "checksum", "ETag and size as in the manifest");
+        return 0;
+    }
+    if (!just_sent && c->p->depth == CHECK_ALL && (*m->sha256 || *m->data_sha256))
+        return (c->sums = sums_new(m, c->err)) != NULL ? 0 : -1;
+    return integrity_failed(c, "checksum", "its ETag is %.40s, its manifest says %.40s: it was replaced%s", etag,
+                            m->etag, just_sent ? "" : ", or copied by other tools; all of it has to be read to know");
 }
 
-static int check_stored(struct check *c)
+static int check_stored(struct check *c, bool just_sent)
 {
     char magic[8];
     ssize_t n;
 
     if (c->found->size == 0)
         return integrity_failed(c, "file", "it is empty");
-    if ((!c->found->has_manifest && load_stored_manifest(c) < 0) || check_etag(c) < 0)
+    if ((!just_sent && load_stored_manifest(c) < 0) || check_etag(c, just_sent) < 0)
         return -1;
     n = c->file.read_at(c->file.cookie, magic, sizeof magic, 0, c->err);
     if (n < 0)
@@ -87,17 +164,19 @@ int integrity_check_stored(struct store *store, const char *key, const struct ma
 {
     struct stored stored = { 0 };
     struct check c = { .path = key, .fd = -1, .p = p, .found = found, .stored = &stored, .err = err };
+    bool just_sent = m != NULL;
     int rc = -1;
 
     memset(found, 0, sizeof *found);
     manifest_init(&found->manifest);
-    if (m != NULL)
+    if (just_sent)
         lend(found, m);
     if (stored_open(&stored, store, key, NULL, &c.file, err) == 0) {
         found->size = stored.info.size;
-        rc = check_stored(&c);
+        rc = check_stored(&c, just_sent);
     }
-    if (m != NULL)
+    sums_free(c.sums);
+    if (just_sent)
         give_back(found);
     stored_close(&stored);
     return rc;

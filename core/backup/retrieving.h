@@ -34,6 +34,7 @@ struct retrieval {
     struct excerpt excerpt;
     struct tally *tallies; /* per table of the excerpt: what has passed */
     bool is_chosen, has_own, has_toc;
+    bool is_doubted; /* its ETag is not its manifest's: only what the manifest vouches for is taken */
     bool is_unheard; /* pg_restore reads no further, and knows why */
 
     /* the target */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/backup/retrieving.h"
+#include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/progress.h"
 #include "core/base/text.h"
@@ -47,14 +48,23 @@ static int open_object(struct retrieval *r, struct err *err)
 
     if (f->has_manifest)
         r->manifest = &f->manifest;
-    if (f->has_manifest && store_s3(f->store) != NULL && *f->manifest.etag &&
-        strcmp(f->manifest.etag, f->info.etag) != 0) {
-        err_set(err, ERR_DAMAGED, "%s: its ETag is %.40s, its manifest says %.40s: it was replaced", f->url,
-                f->info.etag, f->manifest.etag);
-        err_hint(err, "if the bucket was copied by other tools, restore from a download: its checksum will tell");
-        return -1;
-    }
+    r->is_doubted = !fetched_has_etag(f);
+    if (r->is_doubted)
+        log_warn(
+            "%s has the ETag %s, its manifest says %s: other tools have copied the bucket, or it was replaced; its "
+            "table of contents and its rows will tell",
+            f->url, f->info.etag, f->manifest.etag);
     return stored_open(&r->stored, f->store, f->key, &f->info, &r->file, err);
+}
+
+/* What the manifest does not vouch for. */
+static int refuse_doubted(const struct retrieval *r, const char *what, struct err *err)
+{
+    err_set(err, ERR_DAMAGED,
+            "%s was replaced, or copied by other tools, and its manifest can't tell whether %s is as it was",
+            r->choice.shown, what);
+    err_hint(err, "download it: the checksum of the whole will tell");
+    return -1;
 }
 
 static int open_backup(struct retrieval *r, struct err *err)
@@ -129,6 +139,8 @@ static int read_contents(struct retrieval *r, struct err *err)
 
     if (known > 0 && known <= CONTENTS_MAX)
         return read_known_contents(r, err);
+    if (r->is_doubted)
+        return refuse_doubted(r, "its table of contents", err);
     n = r->file.read_at(r->file.cookie, magic, sizeof magic, 0, err);
     if (n < 0)
         return -1;
@@ -236,6 +248,8 @@ static int check_rows(struct sending *s, const struct excerpt_table *t, struct e
     const struct manifest_table *expected = retrieving_expected(s->r, t);
     char there[TEXT_SHORT], told[TEXT_SHORT];
 
+    if (s->r->is_doubted && (!archive_is_copy(t->rows) || expected == NULL))
+        return refuse_doubted(s->r, t->name, err);
     if (!archive_is_copy(t->rows))
         return 0;
     if (!tally_stream_end_copy(s->stream, s->tally))

@@ -188,6 +188,29 @@ END
     run -0 --separate-stderr sfb restore --force "s3://$SFB_BUCKET/$key"
     has "$stderr" "$key has the ETag [0-9a-f]{32}, its manifest says [0-9a-f]{32}-[0-9]+: other tools have copied the bucket"
     same_content signupflow_staging "$T/content"
+    run -0 --separate-stderr sfb verify "s3://$SFB_BUCKET/$key"
+    has "$output" 'SHA-256 as in the manifest; the ETag is another: other tools have copied it'
+    run -2 --separate-stderr sfb verify --quick "s3://$SFB_BUCKET/$key"
+    has "$stderr" 'or copied by other tools; all of it has to be read to know'
+    run -0 --separate-stderr sfb restore --table events --output "$T/events.sql" "s3://$SFB_BUCKET/$key"
+    has "$stderr" 'other tools have copied the bucket, or it was replaced; its table of contents and its rows will tell'
+    [ "$(sed -n '/^COPY/,/^\\\./p' "$T/events.sql" | wc -l)" = 5002 ]
+    # as whole an archive, but another one: it says that it was made a second later or earlier
+    python3 - "$T/dump" <<'END'
+import sys
+with open(sys.argv[1], "r+b") as f:
+    at = 17 if f.read(7)[6] < 15 else 13
+    f.seek(at)
+    second = f.read(1)[0]
+    f.seek(at)
+    f.write(bytes([second ^ 1]))
+END
+    s3_call PUT "$SFB_BUCKET/$key" --data-binary "@$T/dump" >/dev/null
+    run -2 --separate-stderr sfb verify "s3://$SFB_BUCKET/$key"
+    has "$stderr" 'its SHA-256 is .*, its manifest says .*: it was replaced'
+    run -2 --separate-stderr sfb restore --table events --output "$T/other.sql" "s3://$SFB_BUCKET/$key"
+    has "$stderr" 'its table of contents is not the one that its manifest knows'
+    [ ! -e "$T/other.sql" ]
 }
 
 @test "a run that was killed in a container, where the next one has its process's number, is not in its way" {

@@ -81,6 +81,12 @@ END
     same_content copy "$ROOT/content"
     run -0 --separate-stderr sfb list "$(dump_url)"
     has "$output" '40,000 .*public.noise'
+    # copied by other tools it has another ETag; what its manifest says of contents and data is compared
+    key=$(newest)
+    tool "s3://$SFB_BUCKET" download "$key" "$T/copied" >/dev/null
+    s3_call PUT "$SFB_BUCKET/$key" --data-binary "@$T/copied" >/dev/null
+    run -0 --separate-stderr sfb verify "$(dump_url)"
+    has "$output" 'SHA-256 as in the manifest; the ETag is another: other tools have copied it'
     # brought here, its two checksums are those of the manifest; and a changed byte is noticed by each
     key=$(newest)
     tool "s3://$SFB_BUCKET" download "$key" "$T/backup-20200101-000000.dump" >/dev/null
