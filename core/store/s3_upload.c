@@ -266,11 +266,13 @@ static uint64_t wait_for_part(struct s3_upload *u, bool *more)
     return there < size ? there : size;
 }
 
-/* The file is whole, and what is left of it the held parts. */
+/* The file is whole, and what is left of it the held parts: they go when all others have arrived. */
 static int hand_out_held(struct s3_upload *u, struct err *err)
 {
     uint64_t offset = 0;
 
+    if (u->n > 0 && s3_parts_wait(u->sending, err) < 0)
+        return -1;
     for (unsigned i = 1; i <= u->held && u->n > 0; i++) {
         struct part *p = s3_parts_take(u->sending, 0, err);
 
