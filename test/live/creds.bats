@@ -188,13 +188,12 @@ END
 }
 
 @test "where there is no instance metadata, no time is lost" {
-    export TOOL_VERBOSE=1
+    SECONDS=0
     AWS_EC2_METADATA_SERVICE_ENDPOINT=http://127.0.0.1:1 run -12 --separate-stderr tool s3://plain-bucket put x "$ROOT/small"
     has "$stderr" 'there are no AWS credentials'
     has "$stderr" 'hint: set AWS_ACCESS_KEY_ID'
-    has_not "$stderr" 'trying again'
     AWS_EC2_METADATA_SERVICE_ENDPOINT=http://192.0.2.1 run -12 --separate-stderr tool s3://plain-bucket put x "$ROOT/small"
-    has_not "$stderr" 'trying again'
+    [ $SECONDS -lt 8 ]
 }
 
 @test "the order is that of AWS's tools" {

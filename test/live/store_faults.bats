@@ -325,11 +325,13 @@ connect_proxy() {
     HTTPS_PROXY=http://clerk:sesame-815@$CONNECT TOOL_VERBOSE=1 run -0 tool "$B" put x "$ROOT/small"
     has_not "$output" 'sesame-815'
     for who in '' 'clerk:wrong-4711@'; do
+        SECONDS=0
         HTTPS_PROXY=http://$who$CONNECT TOOL_VERBOSE=1 run -18 --separate-stderr tool "$B" list
         has "$stderr" 'proxy'
         has "$stderr" '407'
         has_not "$stderr" 'wrong-4711'
         has_not "$stderr" 'trying again'
+        [ $SECONDS -lt 5 ]
     done
 }
 
@@ -343,10 +345,12 @@ connect_proxy() {
 # ---- TLS ------------------------------------------------------------------------------------------------------------
 
 refused() { # WORDS HINT: at once
+    SECONDS=0
     TOOL_VERBOSE=1 run -18 --separate-stderr tool "$B" list
     has "$stderr" "STORE: can't list s3://backups: TLS: .*($1)"
     has "$stderr" "hint: .*($2)"
     has_not "$stderr" 'trying again'
+    [ $SECONDS -lt 5 ]
 }
 
 @test "a certificate that expired, or is not valid yet" {

@@ -129,10 +129,12 @@ teardown() { test_end; }
 }
 
 @test "a key of fixed kind that ended is not tried again" {
+    SECONDS=0
     TOOL_VERBOSE=1 run -17 --separate-stderr tool s3://needs-token put x "$ROOT/small"
     has "$stderr" 'ExpiredToken|InvalidToken'
     [ "$(grep -c 'PUT /needs-token' "$ROOT/tools/here.log")" -le 2 ]
     has_not "$stderr" 'trying again'
+    [ $SECONDS -lt 5 ]
 }
 
 @test "a listing of 100,000 keys is complete, in bounded memory" {
