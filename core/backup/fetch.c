@@ -249,10 +249,15 @@ static void add_progress(void *cookie, uint64_t bytes)
     progress_add(bytes);
 }
 
-bool fetched_has_etag(const struct fetched *f)
+bool fetch_doubts(const struct fetched *f, const char *what_tells)
 {
-    return !f->has_manifest || store_s3(f->store) == NULL || *f->manifest.etag == '\0' ||
-           strcmp(f->manifest.etag, f->info.etag) == 0;
+    if (!f->has_manifest || store_s3(f->store) == NULL || *f->manifest.etag == '\0' ||
+        strcmp(f->manifest.etag, f->info.etag) == 0)
+        return false;
+    log_warn(
+        "%s has the ETag %s, its manifest says %s: other tools have copied the bucket, or it was replaced; %s will tell",
+        f->url, f->info.etag, f->manifest.etag, what_tells);
+    return true;
 }
 
 static int download(struct fetched *f, const char *path, struct err *err)
@@ -263,11 +268,7 @@ static int download(struct fetched *f, const char *path, struct err *err)
 
     if (os_file_create(&file, path, err) < 0)
         return -1;
-    if (!fetched_has_etag(f))
-        log_warn(
-            "%s has the ETag %s, its manifest says %s: other tools have copied the bucket, or it was replaced; its "
-            "checksum will tell",
-            f->url, f->info.etag, f->manifest.etag);
+    fetch_doubts(f, "its checksum");
     progress_start("downloading", f->info.size);
     rc = store_download(f->store, f->key, f->info.etag, file.fd, &info, add_progress, NULL, err);
     progress_end();

@@ -45,8 +45,8 @@ bool fetch_is_meant(const char *what);
 /* Finds it, reads its manifest. ERR_NOT_FOUND, ERR_STORE, ERR_CONFIG. On failure, too, fetched_release. */
 int fetch_find(const struct fetch_params *p, struct fetched *out, struct err *err);
 
-/* Is it the object that its manifest was written for? Where no manifest holds an ETag nobody knows: true. */
-bool fetched_has_etag(const struct fetched *f);
+/* Has it another ETag than its manifest says? Then that is warned of, and what will tell instead: "its checksum". */
+bool fetch_doubts(const struct fetched *f, const char *what_tells);
 
 /* The cache's copy of it: one with the same checksum; the caller frees. NULL: there is none. */
 char *fetch_cached(const struct fetch_params *p, const struct fetched *f);

@@ -163,19 +163,25 @@ static int load_manifest(struct check *c)
     return rc;
 }
 
+int integrity_compare_sha256(struct check *c, const struct digest_sum *sum, const char *expected)
+{
+    char sha256[65];
+
+    text_hex(sha256, sum->sha256, sizeof sum->sha256);
+    if (strcmp(sha256, expected) == 0)
+        return 0;
+    return integrity_failed(
+        c, "checksum", "its SHA-256 is %.16s…, its manifest says %.16s…: it was changed or replaced", sha256, expected);
+}
+
 /* n bytes from offset on have that SHA-256. */
 static int check_sha256(struct check *c, uint64_t offset, uint64_t n, const char *expected)
 {
     struct digest_sum sum;
-    char sha256[65];
 
     if (digest_file(c->fd, offset, n, DIGEST_SHA256, c->path, &sum, c->err) < 0)
         return -1;
-    text_hex(sha256, sum.sha256, sizeof sum.sha256);
-    if (strcmp(sha256, expected) == 0)
-        return 0;
-    return integrity_failed(c, "checksum", "its SHA-256 is %.16s…, its manifest says %.16s…: it was changed", sha256,
-                            expected);
+    return integrity_compare_sha256(c, &sum, expected);
 }
 
 static int check_sum(struct check *c)

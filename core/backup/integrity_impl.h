@@ -9,6 +9,7 @@
 #pragma once
 #include "core/backup/integrity.h"
 #include "core/backup/stored.h"
+#include "core/io/digest.h"
 #include "core/pg/walk.h"
 
 struct check { /* one integrity_check */
@@ -26,6 +27,9 @@ void integrity_passed(struct check *c, const char *name, const char *format, ...
 
 /* The line's text is the error's, unless something deeper has set err already. Always -1. */
 int integrity_failed(struct check *c, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* expected: hexadecimal, out of the manifest. */
+int integrity_compare_sha256(struct check *c, const struct digest_sum *sum, const char *expected);
 
 /* A check that could not even be made for another reason than the file has no line of its own. Always -1. */
 int integrity_failed_with(struct check *c, const char *name);

@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "core/backup/repository.h"
-#include "core/base/text.h"
-#include "core/io/digest.h"
 
 static int load_stored_manifest(struct check *c)
 {
@@ -74,14 +72,9 @@ void integrity_sum_up(void *cookie, const void *bytes, size_t n)
 static int compare(struct check *c, struct digest *d, const char *expected)
 {
     struct digest_sum sum;
-    char sha256[65];
 
     digest_end(d, &sum);
-    text_hex(sha256, sum.sha256, sizeof sum.sha256);
-    if (strcmp(sha256, expected) == 0)
-        return 0;
-    return integrity_failed(c, "checksum", "its SHA-256 is %.16s…, its manifest says %.16s…: it was replaced", sha256,
-                            expected);
+    return integrity_compare_sha256(c, &sum, expected);
 }
 
 int integrity_compare_sums(struct check *c)
@@ -120,8 +113,9 @@ static int check_etag(struct check *c, bool just_sent)
     }
     if (!just_sent && c->p->depth == CHECK_ALL && (*m->sha256 || *m->data_sha256))
         return (c->sums = sums_new(m, c->err)) != NULL ? 0 : -1;
-    return integrity_failed(c, "checksum", "its ETag is %.40s, its manifest says %.40s: it was replaced%s", etag,
-                            m->etag, just_sent ? "" : ", or copied by other tools; all of it has to be read to know");
+    return integrity_failed(
+        c, "checksum", "its ETag is %.40s, its manifest says %.40s: it was replaced%s", etag, m->etag,
+        just_sent ? "" : ", or copied by other tools; all of it has to be read to know: without --quick");
 }
 
 static int check_stored(struct check *c, bool just_sent)

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "core/backup/retrieving.h"
-#include "core/base/log.h"
 #include "core/base/os.h"
 #include "core/base/progress.h"
 #include "core/base/text.h"
@@ -48,12 +47,7 @@ static int open_object(struct retrieval *r, struct err *err)
 
     if (f->has_manifest)
         r->manifest = &f->manifest;
-    r->is_doubted = !fetched_has_etag(f);
-    if (r->is_doubted)
-        log_warn(
-            "%s has the ETag %s, its manifest says %s: other tools have copied the bucket, or it was replaced; its "
-            "table of contents and its rows will tell",
-            f->url, f->info.etag, f->manifest.etag);
+    r->is_doubted = fetch_doubts(f, "its table of contents and its rows");
     return stored_open(&r->stored, f->store, f->key, &f->info, &r->file, err);
 }
 
@@ -63,7 +57,7 @@ static int refuse_doubted(const struct retrieval *r, const char *what, struct er
     err_set(err, ERR_DAMAGED,
             "%s was replaced, or copied by other tools, and its manifest can't tell whether %s is as it was",
             r->choice.shown, what);
-    err_hint(err, "download it: the checksum of the whole will tell");
+    err_hint(err, "`sfb verify %s` reads all of it, and tells; a restore of the whole does, too", r->choice.shown);
     return -1;
 }
 
@@ -139,11 +133,11 @@ static int read_contents(struct retrieval *r, struct err *err)
 
     if (known > 0 && known <= CONTENTS_MAX)
         return read_known_contents(r, err);
-    if (r->is_doubted)
-        return refuse_doubted(r, "its table of contents", err);
     n = r->file.read_at(r->file.cookie, magic, sizeof magic, 0, err);
     if (n < 0)
         return -1;
+    if (archive_is(magic, (size_t)n) && r->is_doubted)
+        return refuse_doubted(r, "its table of contents", err);
     if (archive_is(magic, (size_t)n))
         return walk_contents(&r->file, &r->toc, err);
     err_set(err, ERR_USAGE, "%s is no custom archive: single tables can't be taken out of it", r->choice.shown);
