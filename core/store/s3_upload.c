@@ -249,8 +249,7 @@ static int do_patch(struct upload *up, uint64_t offset, const void *bytes, size_
 
 /* ---- a file that grows --------------------------------------------------------------------------------------- */
 
-/* Waits until the next part is whole, or the end is known. Its size; 0: there is no more. *more: the one after it is
- * there, too. */
+/* Waits for the next part or the end. Its size; 0: there is no more. *more: the one after it is there, too. */
 static uint64_t wait_for_part(struct s3_upload *u, bool *more)
 {
     uint64_t size, there = 0;
@@ -423,7 +422,6 @@ static int wait_for_parts(struct s3_upload *u, struct err *err)
     return check_failed(u, err);
 }
 
-/* And the threads that send them. */
 static void drop_parts(struct s3_upload *u)
 {
     struct err given_up = { .class = ERR_UPLOAD, .message = "given up" };
